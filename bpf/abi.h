@@ -34,6 +34,7 @@
 #define NX_MAX_QUEUES 64       /* receive queues, and so workers, of one interface */
 #define NX_MAX_WORKERS (NX_MAX_ZONES * NX_MAX_QUEUES)
 #define NX_MAX_POOLS 8	       /* directly indexed IPv4 pools of one zone */
+#define NX_MAX_PREFIXES 8      /* IPv6 prefixes of one zone */
 #define NX_MAX_PORTS 8	       /* intercepted TCP ports of one zone */
 #define NX_MAX_RESOLVERS 8     /* DNS resolvers of one zone */
 #define NX_MAX_GARDEN 16384    /* garden prefixes of one instance */
@@ -95,8 +96,8 @@ enum nx_verdict {
 	X(TRUNCATED, NX_DROP, "headers cut short or of impossible length")                 \
 	X(ETHERTYPE, NX_DROP, "neither ARP, IPv4 nor IPv6, or more than two VLAN tags")    \
 	X(FRAGMENT, NX_DROP, "IP fragment")                                                \
-	X(EXTENSION_HEADERS, NX_DROP, "IPv6 extension headers not understood")             \
-	X(MARTIAN, NX_DROP, "impossible source or destination address")                    \
+	X(EXTENSION_HEADERS, NX_DROP, "IPv4 options or IPv6 extension headers not understood")             \
+	X(MARTIAN, NX_DROP, "source outside the zone, or an impossible address")                    \
 	X(UDP, NX_DROP, "UDP outside DNS, DHCP and the garden")                            \
 	X(ICMP, NX_DROP, "ICMP or ICMPv6 outside the garden")                              \
 	X(IP_PROTOCOL, NX_DROP, "another IP protocol")                                     \
@@ -242,6 +243,13 @@ struct nx_pool {
 };
 NX_ASSERT_SIZE(struct nx_pool, 12);
 
+/* An IPv6 prefix: an address a is inside if (a & mask) == addr; both network order. */
+struct nx_prefix {
+	__u64 addr[2];
+	__u64 mask[2];
+};
+NX_ASSERT_SIZE(struct nx_prefix, 32);
+
 struct nx_zone_config {
 	__u16 zone;	   /* identifier of the zone, from 1 */
 	__u16 worker_base; /* index in `workers` of this interface's queue 0 */
@@ -249,10 +257,14 @@ struct nx_zone_config {
 	__u8 pool_count;
 	__u8 port_count;
 	__u8 resolver_count;
-	struct nx_pool pools[NX_MAX_POOLS];
+	__u8 prefix_count;
+	__u8 zero[7];
+	struct nx_prefix prefixes[NX_MAX_PREFIXES]; /* IPv6 prefixes of the clients */
+	struct nx_pool pools[NX_MAX_POOLS];	    /* IPv4 addresses of the clients */
 	__u16 ports[NX_MAX_PORTS]; /* intercepted, host order */
 	__u8 resolvers[NX_MAX_RESOLVERS][16];
 };
-NX_ASSERT_SIZE(struct nx_zone_config, 8 + 12 * NX_MAX_POOLS + 2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS);
+NX_ASSERT_SIZE(struct nx_zone_config, 16 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
+					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS);
 
 #endif /* NARTHEX_BPF_ABI_H */

@@ -1,8 +1,117 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-#include "maps.h"
-#include "cookie.h"
+/*
+ * The classifier of one access interface: the verdict on every packet that a client sends.
+ * The name of the entry function, of xsks_map and of the metadata make libxdp take this program
+ * for its default one and only add its socket to the map (DESIGN §2).
+ */
+#include "classify.h"
 
-/* Starts, or takes over, the clock's timer; run once by narthexd after loading. */
+static __always_inline void count(enum nx_reason reason)
+{
+	__u32 index = reason;
+	__u64 *counter = bpf_map_lookup_elem(&counters, &index);
+
+	if (counter)
+		(*counter)++;
+}
+
+/* Counts a packet of an authorised client; several queues may share one session. */
+static __always_inline void account(struct nx_session *session, __u32 bytes, __u64 now_ns)
+{
+	__sync_fetch_and_add(&session->packets_up, 1);
+	__sync_fetch_and_add(&session->bytes_up, bytes);
+	if (!session->first_seen_ns)
+		session->first_seen_ns = now_ns;
+	session->last_seen_ns = now_ns;
+}
+
+/* Does a session authorise the packet? If so it is counted. */
+static __always_inline int is_authorised(const struct packet *p)
+{
+	struct nx_session *session = find_session(&p->flow);
+	__u32 zero = 0;
+	struct nx_clock *clk;
+
+	if (!session || !session->expires_ns)
+		return 0;
+	clk = bpf_map_lookup_elem(&clock, &zero);
+	if (!clk || session->expires_ns <= clk->now_ns)
+		return 0;
+	account(session, p->bytes, clk->now_ns);
+	return 1;
+}
+
+static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet *p,
+					       struct reply *reply)
+{
+	enum nx_reason reason = parse_ethernet(p);
+
+	if (reason != PARSED)
+		return reason;
+	if (p->ethertype == bpf_htons(ETH_P_ARP))
+		return NX_REASON_ARP;
+	reason = parse_addresses(p);
+	if (reason != PARSED)
+		return reason;
+	if (is_authorised(p))
+		return NX_REASON_AUTHORISED;
+	if (zone_config.mode == NX_MODE_BYPASS)
+		return NX_REASON_MODE_BYPASS;
+	return judge(ctx, p, reply);
+}
+
+static __always_inline enum nx_verdict verdict_of(enum nx_reason reason)
+{
+#define X(name, verdict, words)                                                            \
+	case NX_REASON_##name:                                                             \
+		return verdict;
+	switch (reason) {
+		NX_REASONS(X)
+	case NX_REASON_COUNT:
+		break;
+	}
+#undef X
+	return NX_DROP;
+}
+
+static __always_inline int to_worker(struct xdp_md *ctx)
+{
+	int action = bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
+
+	count(action == XDP_REDIRECT ? NX_REASON_REQUEST : NX_REASON_WORKER_MISSING);
+	return action;
+}
+
+SEC("xdp")
+int xsk_def_prog(struct xdp_md *ctx)
+{
+	struct reply reply = {};
+	struct packet p = {
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+	};
+	enum nx_reason reason;
+	enum nx_verdict verdict;
+
+	p.bytes = p.data_end - p.data;
+	p.flow.zone = zone_config.zone;
+	reason = classify(ctx, &p, &reply);
+	verdict = verdict_of(reason);
+	if (verdict != NX_PASS && zone_config.mode != NX_MODE_ENFORCE) {
+		/* Counted as what it would have been, and passed. */
+		count(reason);
+		count(zone_config.mode == NX_MODE_MONITOR ? NX_REASON_MODE_MONITOR
+							   : NX_REASON_MODE_BYPASS);
+		return XDP_PASS;
+	}
+	if (verdict == NX_WORKER)
+		return to_worker(ctx);
+	count(reason);
+	if (verdict == NX_TX)
+		return write_reply(ctx, &p, &reply);
+	return verdict == NX_PASS ? XDP_PASS : XDP_DROP;
+}
+
 static int tick(void *map, __u32 *key, struct nx_clock *clk)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
@@ -13,6 +122,8 @@ static int tick(void *map, __u32 *key, struct nx_clock *clk)
 	return 0;
 }
 
+/* Sets the clock and starts its timer, or takes it over from an earlier program. narthexd runs
+ * it once after loading and before attaching; it ticks on when narthexd has gone. */
 SEC("syscall")
 int start_clock(void *ctx)
 {
@@ -24,26 +135,9 @@ int start_clock(void *ctx)
 	bpf_timer_init(&clk->timer, &clock, 7 /* CLOCK_BOOTTIME */); /* -EBUSY: it runs already */
 	if (bpf_timer_set_callback(&clk->timer, tick))
 		return 2;
-	return bpf_timer_start(&clk->timer, 0, 0) ? 3 : 0;
-}
-
-SEC("xdp")
-int xsk_def_prog(struct xdp_md *ctx)
-{
-	__u32 z = 0;
-	struct nx_clock *clk = bpf_map_lookup_elem(&clock, &z);
-	bpf_map_lookup_elem(&sessions, &z);
-	bpf_map_lookup_elem(&cookie_keys, &z);
-	bpf_map_lookup_elem(&workers, &z);
-	bpf_map_lookup_elem(&counters, &z);
-	struct nx_key k = {};
-	bpf_map_lookup_elem(&keys, &k);
-	struct nx_garden_key g = {};
-	bpf_map_lookup_elem(&garden, &g);
-	bpf_map_lookup_elem(&reply_limits, g.addr);
-	if (clk && zone_config.zone)
-		return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP);
-	return XDP_PASS;
+	clk->now_ns = bpf_ktime_get_boot_ns();
+	clk->slot = nx_cookie_slot(clk->now_ns);
+	return bpf_timer_start(&clk->timer, NX_CLOCK_TICK_NS, 0) ? 3 : 0;
 }
 
 char license_name[] SEC("license") = "Dual BSD/GPL";

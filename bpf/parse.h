@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Packet parsing for the classifier: check, advance, return. Each step leaves its findings in
+ * struct packet as offsets, because packet pointers do not survive a change of the frame.
+ * What a step cannot understand it names by a reason; NX_REASON_COUNT means "go on".
+ */
+#ifndef NARTHEX_BPF_PARSE_H
+#define NARTHEX_BPF_PARSE_H
+
+#include <linux/bpf.h>
+#include <linux/icmpv6.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+#include "cookie.h"
+
+#define PARSED NX_REASON_COUNT
+
+#define MAX_VLAN_TAGS 2
+#define MAX_EXTENSION_HEADERS 8
+#define MAX_EXTENSION_BYTES 1024
+#define MAX_TCP_OPTION_BYTES 40
+#define IPV4_FRAGMENT_BITS 0x3fff /* MF and the offset */
+
+struct vlan_tag {
+	__be16 tci;
+	__be16 ethertype;
+};
+
+struct packet {
+	void *data;
+	void *data_end;
+	struct nx_flow flow; /* addresses from layer 3, ports from layer 4 */
+	__u64 bytes;	     /* of the frame */
+	__u64 l3;	     /* offset of the IP header: 14, 18 or 22 */
+	__u64 l4;	     /* offset of the transport header */
+	__u64 end;	     /* offset behind the IP packet; Ethernet padding lies beyond */
+	__be16 ethertype;
+	__u8 protocol;
+	__u8 hop_limit;
+	__u8 options; /* IPv4 options or IPv6 extension headers are there */
+};
+
+/* Where an offset lies in the frame; the mask, which no parsed offset reaches, is the bound that
+ * the verifier needs. The caller still checks against data_end. */
+static __always_inline void *at(const struct packet *p, __u64 offset)
+{
+	asm volatile("%0 &= 0xfff" : "+r"(offset));
+	return p->data + offset;
+}
+
+static __always_inline void map_ipv4(__u8 *to, __be32 addr)
+{
+	__builtin_memset(to, 0, 10);
+	to[10] = to[11] = 0xff;
+	__builtin_memcpy(to + 12, &addr, 4);
+}
+
+static __always_inline enum nx_reason parse_ethernet(struct packet *p)
+{
+	struct ethhdr *eth = p->data;
+	__u32 offset = sizeof(*eth);
+
+	if ((void *)(eth + 1) > p->data_end)
+		return NX_REASON_TRUNCATED;
+	p->ethertype = eth->h_proto;
+#pragma unroll
+	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
+		struct vlan_tag *tag = p->data + offset;
+
+		if (p->ethertype != bpf_htons(ETH_P_8021Q) &&
+		    p->ethertype != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(tag + 1) > p->data_end)
+			return NX_REASON_TRUNCATED;
+		p->ethertype = tag->ethertype;
+		offset += sizeof(*tag);
+	}
+	p->l3 = offset;
+	return PARSED;
+}
+
+/* The addresses only: all that an authorised packet needs. */
+static __always_inline enum nx_reason parse_addresses(struct packet *p)
+{
+	if (p->ethertype == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = at(p, p->l3);
+
+		if ((void *)(ip + 1) > p->data_end || ip->version != 4)
+			return NX_REASON_TRUNCATED;
+		map_ipv4(p->flow.client, ip->saddr);
+		map_ipv4(p->flow.server, ip->daddr);
+		p->flow.ipv6 = 0;
+		return PARSED;
+	}
+	if (p->ethertype == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = at(p, p->l3);
+
+		if ((void *)(ip + 1) > p->data_end || ip->version != 6)
+			return NX_REASON_TRUNCATED;
+		__builtin_memcpy(p->flow.client, &ip->saddr, 16);
+		__builtin_memcpy(p->flow.server, &ip->daddr, 16);
+		p->flow.ipv6 = 1;
+		return PARSED;
+	}
+	return NX_REASON_ETHERTYPE;
+}
+
+/* The one's complement sum of `words` 16-bit words is folded by the caller. */
+static __always_inline __u32 fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/* Sum of 32-bit words from `offset`; at most `max` of them (RFC 1071). False if cut short. */
+static __always_inline int sum_words(struct packet *p, __u64 offset, __u32 count, __u32 max,
+				     __u64 *sum)
+{
+	__u32 *first = at(p, offset);
+
+	for (__u32 i = 0; i < max && i < count; i++) {
+		__u32 *word = first + i;
+
+		if ((void *)(word + 1) > p->data_end)
+			return 0;
+		*sum += *word;
+	}
+	return 1;
+}
+
+static __always_inline enum nx_reason parse_ipv4(struct packet *p)
+{
+	struct iphdr *ip = at(p, p->l3);
+	__u32 header, total;
+	__u64 sum = 0;
+
+	if ((void *)(ip + 1) > p->data_end)
+		return NX_REASON_TRUNCATED;
+	header = ip->ihl * 4;
+	total = bpf_ntohs(ip->tot_len);
+	if (header < sizeof(*ip) || total < header || p->l3 + total > p->bytes)
+		return NX_REASON_TRUNCATED;
+	if (!sum_words(p, p->l3, ip->ihl, 15, &sum))
+		return NX_REASON_TRUNCATED;
+	if (fold(sum) != 0xffff)
+		return NX_REASON_CHECKSUM;
+	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT_BITS))
+		return NX_REASON_FRAGMENT;
+	p->l4 = p->l3 + header;
+	p->end = p->l3 + total;
+	p->protocol = ip->protocol;
+	p->hop_limit = ip->ttl;
+	p->options = header > sizeof(*ip);
+	return PARSED;
+}
+
+/*
+ * Hop-by-hop options, destination options and AH are stepped over, so that the transport
+ * behind them is judged. A routing header could carry a packet beyond the destination that
+ * was judged, so it is refused; so is whatever has no known length.
+ */
+static __always_inline enum nx_reason parse_ipv6(struct packet *p)
+{
+	struct ipv6hdr *ip = at(p, p->l3);
+	__u64 offset = p->l3 + sizeof(*ip);
+	__u32 total;
+	__u8 next;
+
+	if ((void *)(ip + 1) > p->data_end)
+		return NX_REASON_TRUNCATED;
+	total = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	if (p->l3 + total > p->bytes)
+		return NX_REASON_TRUNCATED;
+	p->hop_limit = ip->hop_limit;
+	p->options = 0;
+	next = ip->nexthdr;
+	for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
+		__u8 *header;
+		__u32 bytes;
+
+		if (next == IPPROTO_FRAGMENT)
+			return NX_REASON_FRAGMENT;
+		if (next == IPPROTO_ROUTING)
+			return NX_REASON_EXTENSION_HEADERS;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_AH) {
+			p->protocol = next;
+			p->l4 = offset;
+			p->end = p->l3 + total;
+			return p->l4 <= p->end ? PARSED : NX_REASON_TRUNCATED;
+		}
+		if (offset > MAX_EXTENSION_BYTES)
+			return NX_REASON_EXTENSION_HEADERS;
+		header = at(p, offset);
+		if ((void *)(header + 2) > p->data_end)
+			return NX_REASON_TRUNCATED;
+		bytes = next == IPPROTO_AH ? (header[1] + 2) * 4 : (header[1] + 1) * 8;
+		next = header[0];
+		offset += bytes;
+		p->options = 1;
+	}
+	return NX_REASON_EXTENSION_HEADERS;
+}
+
+static __always_inline enum nx_reason parse_network(struct packet *p)
+{
+	return p->flow.ipv6 ? parse_ipv6(p) : parse_ipv4(p);
+}
+
+/* Both ports, which TCP and UDP keep in the same place. */
+static __always_inline enum nx_reason parse_ports(struct packet *p)
+{
+	__u32 need = p->protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+	__be16 *ports = at(p, p->l4);
+
+	if (p->l4 + need > p->end || (void *)(ports + 2) > p->data_end)
+		return NX_REASON_TRUNCATED;
+	p->flow.client_port = ports[0];
+	p->flow.server_port = ports[1];
+	return PARSED;
+}
+
+struct segment {
+	__u32 seq; /* host order, as is ack */
+	__u32 ack;
+	__u32 payload; /* bytes */
+	__u32 header;  /* bytes, options included */
+	__u8 flags;
+};
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+
+static __always_inline enum nx_reason parse_tcp(struct packet *p, struct segment *s)
+{
+	struct tcphdr *tcp = at(p, p->l4);
+
+	if ((void *)(tcp + 1) > p->data_end)
+		return NX_REASON_TRUNCATED;
+	s->header = tcp->doff * 4;
+	if (s->header < sizeof(*tcp) || p->l4 + s->header > p->end)
+		return NX_REASON_TRUNCATED;
+	s->payload = p->end - p->l4 - s->header;
+	s->seq = bpf_ntohl(tcp->seq);
+	s->ack = bpf_ntohl(tcp->ack_seq);
+	s->flags = ((__u8 *)tcp)[13];
+	return PARSED;
+}
+
+/*
+ * Verifies the checksum of a segment without payload: what the classifier answers itself.
+ * Payload is verified by the worker, which reads it anyway.
+ */
+static __always_inline int tcp_checksum_ok(struct packet *p, const struct segment *s)
+{
+	const __u32 *client = (const __u32 *)p->flow.client;
+	const __u32 *server = (const __u32 *)p->flow.server;
+	__u64 sum = bpf_htons(IPPROTO_TCP) + (__u64)bpf_htons(s->header);
+
+	if (s->payload)
+		return 1;
+	sum += (__u64)client[3] + server[3];
+	if (p->flow.ipv6)
+		sum += (__u64)client[0] + client[1] + client[2] + server[0] + server[1] + server[2];
+	return sum_words(p, p->l4, s->header / 4, 15, &sum) && fold(sum) == 0xffff;
+}
+
+/* The MSS option of a SYN, or the default of RFC 9293 §3.7.1. */
+static __always_inline __u32 parse_mss(struct packet *p, const struct segment *s)
+{
+	__u32 mss = p->flow.ipv6 ? NX_DEFAULT_MSS_V6_BYTES : NX_DEFAULT_MSS_V4_BYTES;
+	__u32 count = s->header - sizeof(struct tcphdr);
+	__u8 *options = at(p, p->l4 + sizeof(struct tcphdr));
+	__u32 i = 0;
+
+	for (int step = 0; step < MAX_TCP_OPTION_BYTES; step++) {
+		__u8 *option;
+
+		if (i >= count || i >= MAX_TCP_OPTION_BYTES)
+			break;
+		option = options + i;
+		if ((void *)(option + 1) > p->data_end || option[0] == 0)
+			break;
+		if (option[0] == 1) {
+			i++;
+			continue;
+		}
+		if ((void *)(option + 4) > p->data_end || option[1] < 2)
+			break;
+		if (option[0] == 2 && option[1] == 4 && i + 4 <= count) {
+			mss = option[2] << 8 | option[3];
+			break;
+		}
+		i += option[1];
+	}
+	return mss;
+}
+
+#endif /* NARTHEX_BPF_PARSE_H */

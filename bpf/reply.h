@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Replies that the classifier sends itself: a TCP header without payload, written over the
+ * packet that it answers. The reply is never longer than that packet, so the frame only
+ * shrinks: IP options and extension headers go, VLAN tags stay as they came.
+ */
+#ifndef NARTHEX_BPF_REPLY_H
+#define NARTHEX_BPF_REPLY_H
+
+#include "parse.h"
+
+#define REPLY_TTL 64
+#define IPV4_DF 0x4000
+
+struct reply {
+	__u32 seq; /* host order, as is ack */
+	__u32 ack;
+	__u16 window;	 /* bytes */
+	__u16 mss;	 /* bytes; 0: no option */
+	__u8 flags;
+};
+
+struct mss_option {
+	__u8 kind;
+	__u8 length;
+	__be16 mss;
+};
+
+/* The TCP header of the reply; returns its one's complement sum. */
+static __always_inline __u64 write_tcp(struct tcphdr *tcp, const struct nx_flow *flow,
+				       const struct reply *reply)
+{
+	__u32 *words = (__u32 *)tcp;
+	__u32 doff = reply->mss ? 6 : 5;
+
+	tcp->source = flow->server_port;
+	tcp->dest = flow->client_port;
+	tcp->seq = bpf_htonl(reply->seq);
+	tcp->ack_seq = bpf_htonl(reply->ack);
+	words[3] = bpf_htonl(doff << 28 | (__u32)reply->flags << 16 | reply->window);
+	words[4] = 0;
+	return (__u64)words[0] + words[1] + words[2] + words[3];
+}
+
+static __always_inline __u64 sum_addresses(const struct nx_flow *flow)
+{
+	const __u32 *client = (const __u32 *)flow->client;
+	const __u32 *server = (const __u32 *)flow->server;
+	__u64 sum = (__u64)client[3] + server[3];
+
+	if (flow->ipv6)
+		sum += (__u64)client[0] + client[1] + client[2] + server[0] + server[1] + server[2];
+	return sum;
+}
+
+static __always_inline void write_ipv4(struct iphdr *ip, const struct nx_flow *flow, __u32 l4_bytes)
+{
+	__u32 *words = (__u32 *)ip;
+	__be32 client, server;
+
+	__builtin_memcpy(&client, flow->client + 12, 4);
+	__builtin_memcpy(&server, flow->server + 12, 4);
+	words[0] = bpf_htonl(0x45000000 | (sizeof(*ip) + l4_bytes));
+	words[1] = bpf_htonl(IPV4_DF);
+	words[2] = bpf_htonl(REPLY_TTL << 24 | IPPROTO_TCP << 16);
+	ip->saddr = server;
+	ip->daddr = client;
+	ip->check = ~fold((__u64)words[0] + words[1] + words[2] + client + server);
+}
+
+static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct nx_flow *flow, __u32 l4_bytes)
+{
+	__u32 *words = (__u32 *)ip;
+
+	words[0] = bpf_htonl(0x60000000);
+	words[1] = bpf_htonl(l4_bytes << 16 | IPPROTO_TCP << 8 | REPLY_TTL);
+	__builtin_memcpy(&ip->saddr, flow->server, 16);
+	__builtin_memcpy(&ip->daddr, flow->client, 16);
+}
+
+static __always_inline void swap_macs(struct ethhdr *eth)
+{
+	__u8 mac[ETH_ALEN];
+
+	__builtin_memcpy(mac, eth->h_dest, ETH_ALEN);
+	__builtin_memcpy(eth->h_dest, eth->h_source, ETH_ALEN);
+	__builtin_memcpy(eth->h_source, mac, ETH_ALEN);
+}
+
+/* Turns the frame into the reply; XDP_TX, or XDP_DROP if it would not fit. */
+static __always_inline int write_reply(struct xdp_md *ctx, const struct packet *p,
+				       const struct reply *reply)
+{
+	const struct nx_flow *flow = &p->flow;
+	__u32 ip_bytes = flow->ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	__u32 tcp_bytes = sizeof(struct tcphdr) + (reply->mss ? sizeof(struct mss_option) : 0);
+	__u64 l3 = p->l3;
+	__u64 bytes = l3 + ip_bytes + tcp_bytes;
+	struct tcphdr *tcp;
+	void *data, *data_end, *ip;
+	__u64 sum;
+
+	if (bytes > p->bytes || bpf_xdp_adjust_tail(ctx, (int)bytes - (int)p->bytes))
+		return XDP_DROP;
+	data = (void *)(long)ctx->data;
+	data_end = (void *)(long)ctx->data_end;
+	asm volatile("%0 &= 0x1f" : "+r"(l3)); /* 14, 18 or 22 */
+	ip = data + l3;
+	tcp = ip + ip_bytes;
+	if (data + sizeof(struct ethhdr) > data_end || ip + sizeof(struct iphdr) > data_end ||
+	    (void *)(tcp + 1) > data_end)
+		return XDP_DROP;
+	swap_macs(data);
+	if (flow->ipv6) {
+		if (ip + sizeof(struct ipv6hdr) > data_end)
+			return XDP_DROP;
+		write_ipv6(ip, flow, tcp_bytes);
+	} else {
+		write_ipv4(ip, flow, tcp_bytes);
+	}
+	sum = sum_addresses(flow) + bpf_htons(IPPROTO_TCP) + (__u64)bpf_htons(tcp_bytes) +
+	      write_tcp(tcp, flow, reply);
+	if (reply->mss) {
+		struct mss_option *option = (void *)(tcp + 1);
+
+		if ((void *)(option + 1) > data_end)
+			return XDP_DROP;
+		*(__u32 *)option = bpf_htonl(2 << 24 | 4 << 16 | reply->mss);
+		sum += *(__u32 *)option;
+	}
+	tcp->check = ~fold(sum);
+	return XDP_TX;
+}
+
+#endif /* NARTHEX_BPF_REPLY_H */
