@@ -262,7 +262,7 @@ struct nx_zone_config {
 	struct nx_prefix prefixes[NX_MAX_PREFIXES]; /* IPv6 prefixes of the clients */
 	struct nx_pool pools[NX_MAX_POOLS];	    /* IPv4 addresses of the clients */
 	__u16 ports[NX_MAX_PORTS]; /* intercepted, host order */
-	__u8 resolvers[NX_MAX_RESOLVERS][16];
+	__u64 resolvers[NX_MAX_RESOLVERS][2]; /* addresses, network order, v4-mapped */
 };
 NX_ASSERT_SIZE(struct nx_zone_config, 16 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
 					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS);

@@ -149,12 +149,10 @@ static __always_inline enum nx_reason judge_dns(const struct packet *p)
 		return UNDECIDED;
 #pragma unroll
 	for (int i = 0; i < NX_MAX_RESOLVERS; i++) {
-		__u64 resolver[2];
-
 		if (i >= zone_config.resolver_count)
 			break;
-		__builtin_memcpy(resolver, (const void *)zone_config.resolvers[i], 16);
-		if (server[0] == resolver[0] && server[1] == resolver[1])
+		if (server[0] == zone_config.resolvers[i][0] &&
+		    server[1] == zone_config.resolvers[i][1])
 			return NX_REASON_DNS;
 	}
 	return UNDECIDED;
@@ -201,10 +199,11 @@ static __always_inline int reply_allowed(const struct nx_flow *flow, __u64 now_n
 }
 
 /* RFC 9293 §3.5.2: the RST that a closed port sends. */
-static __always_inline enum nx_reason reset(const struct packet *p, const struct segment *s,
-					    const struct nx_clock *clk, struct reply *reply)
+static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct packet *p,
+					    const struct segment *s, const struct nx_clock *clk,
+					    struct reply *reply)
 {
-	if (!tcp_checksum_ok((struct packet *)p, s))
+	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
 	if (!reply_allowed(&p->flow, clk->now_ns))
 		return NX_REASON_RST_LIMITED;
@@ -235,14 +234,14 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 						 const struct nx_cookie_keys *secret,
 						 const struct nx_clock *clk, struct reply *reply)
 {
-	__u32 mss = parse_mss(p, s);
+	__u32 mss = parse_mss(ctx, p, s);
 	__u32 mss_class = mss >= NX_FULL_RESPONSE_BYTES ? NX_MSS_FULL : NX_MSS_COMPACT;
 
 	if (mss < NX_COMPACT_RESPONSE_BYTES)
 		return NX_REASON_MSS_TOO_SMALL;
 	if (!worker_alive(ctx, clk))
 		return NX_REASON_WORKER_STALE;
-	if (!tcp_checksum_ok(p, s))
+	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
 	reply->seq = nx_cookie_base(secret, &p->flow, clk->slot) | mss_class;
 	reply->ack = s->seq + 1;
@@ -255,19 +254,20 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 	return NX_REASON_SYN_ACK;
 }
 
-static __always_inline enum nx_reason answer_segment(struct packet *p, const struct segment *s,
+static __always_inline enum nx_reason answer_segment(struct xdp_md *ctx, struct packet *p,
+						     const struct segment *s,
 						     const struct nx_cookie_keys *secret,
 						     const struct nx_clock *clk, struct reply *reply)
 {
 	__u32 mss_class;
 
 	if (nx_cookie_check(secret, &p->flow, clk->slot, s->ack, &mss_class) == NX_COOKIE_INVALID)
-		return reset(p, s, clk, reply);
+		return reset(ctx, p, s, clk, reply);
 	if (s->payload)
 		return NX_REASON_REQUEST;
 	if (!(s->flags & TCP_FIN))
 		return NX_REASON_COOKIE_ACK;
-	if (!tcp_checksum_ok(p, s))
+	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
 	reply->seq = s->ack;
 	reply->ack = s->seq + 1;
@@ -322,17 +322,17 @@ static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packe
 	if (!clk || !secret)
 		return NX_REASON_WORKER_STALE;
 	if (!is_intercepted(p->flow.server_port))
-		return reset(p, &s, clk, reply);
+		return reset(ctx, p, &s, clk, reply);
 	if (s.flags & TCP_SYN)
 		return answer_syn(ctx, p, &s, secret, clk, reply);
-	return answer_segment(p, &s, secret, clk, reply);
+	return answer_segment(ctx, p, &s, secret, clk, reply);
 }
 
 /* What becomes of a packet whose client has no session. */
 static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p,
 					    struct reply *reply)
 {
-	enum nx_reason reason = parse_network(p);
+	enum nx_reason reason = parse_network(ctx, p);
 	int has_ports;
 
 	if (reason != PARSED)

@@ -113,7 +113,7 @@ static __always_inline enum nx_reason parse_addresses(struct packet *p)
 	return NX_REASON_ETHERTYPE;
 }
 
-/* The one's complement sum of `words` 16-bit words is folded by the caller. */
+/* Folds a sum of 32-bit words to 16 bits (RFC 1071). */
 static __always_inline __u32 fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
@@ -123,27 +123,34 @@ static __always_inline __u32 fold(__u64 sum)
 	return sum;
 }
 
-/* Sum of 32-bit words from `offset`; at most `max` of them (RFC 1071). False if cut short. */
-static __always_inline int sum_words(struct packet *p, __u64 offset, __u32 count, __u32 max,
-				     __u64 *sum)
+#define CUT_SHORT 0x10000u
+
+/*
+ * Folded sum (RFC 1071) of up to 15 32-bit words of the frame from `offset`, or CUT_SHORT.
+ * A function of its own, so that the verifier walks its loop once and not in each caller's state.
+ */
+__noinline __u32 sum_words(struct xdp_md *ctx, __u32 offset, __u32 count)
 {
-	__u32 *first = at(p, offset);
+	void *data_end = (void *)(long)ctx->data_end;
+	__u64 where = offset;
+	__u64 sum = 0;
+	__u32 *word;
 
-	for (__u32 i = 0; i < max && i < count; i++) {
-		__u32 *word = first + i;
-
-		if ((void *)(word + 1) > p->data_end)
-			return 0;
-		*sum += *word;
+	asm volatile("%0 &= 0xfff" : "+r"(where));
+	word = (void *)(long)ctx->data + where;
+	for (__u32 i = 0; i < 15 && i < count; i++) {
+		asm volatile("" : "+r"(word)); /* keeps clang from moving the bound to data_end */
+		if ((void *)(word + 1) > data_end)
+			return CUT_SHORT;
+		sum += *word++;
 	}
-	return 1;
+	return fold(sum);
 }
 
-static __always_inline enum nx_reason parse_ipv4(struct packet *p)
+static __always_inline enum nx_reason parse_ipv4(struct xdp_md *ctx, struct packet *p)
 {
 	struct iphdr *ip = at(p, p->l3);
-	__u32 header, total;
-	__u64 sum = 0;
+	__u32 header, total, sum;
 
 	if ((void *)(ip + 1) > p->data_end)
 		return NX_REASON_TRUNCATED;
@@ -151,10 +158,9 @@ static __always_inline enum nx_reason parse_ipv4(struct packet *p)
 	total = bpf_ntohs(ip->tot_len);
 	if (header < sizeof(*ip) || total < header || p->l3 + total > p->bytes)
 		return NX_REASON_TRUNCATED;
-	if (!sum_words(p, p->l3, ip->ihl, 15, &sum))
-		return NX_REASON_TRUNCATED;
-	if (fold(sum) != 0xffff)
-		return NX_REASON_CHECKSUM;
+	sum = sum_words(ctx, p->l3, ip->ihl);
+	if (sum != 0xffff)
+		return sum == CUT_SHORT ? NX_REASON_TRUNCATED : NX_REASON_CHECKSUM;
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT_BITS))
 		return NX_REASON_FRAGMENT;
 	p->l4 = p->l3 + header;
@@ -169,52 +175,74 @@ static __always_inline enum nx_reason parse_ipv4(struct packet *p)
  * Hop-by-hop options, destination options and AH are stepped over, so that the transport
  * behind them is judged. A routing header could carry a packet beyond the destination that
  * was judged, so it is refused; so is whatever has no known length.
+ * Returns reason << 32 | offset of the transport << 8 | its protocol; verified on its own.
  */
-static __always_inline enum nx_reason parse_ipv6(struct packet *p)
+__noinline __u64 walk_extension_headers(struct xdp_md *ctx, __u32 offset, __u32 next)
+{
+	for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
+		__u8 header[2];
+
+		if (next == IPPROTO_FRAGMENT)
+			return (__u64)NX_REASON_FRAGMENT << 32;
+		if (next == IPPROTO_ROUTING)
+			return (__u64)NX_REASON_EXTENSION_HEADERS << 32;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_AH)
+			return (__u64)PARSED << 32 | (__u64)(offset & 0xffff) << 8 | (next & 0xff);
+		if (offset > MAX_EXTENSION_BYTES)
+			break;
+		if (bpf_xdp_load_bytes(ctx, offset, header, 2))
+			return (__u64)NX_REASON_TRUNCATED << 32;
+		offset += next == IPPROTO_AH ? (header[1] + 2) * 4 : (header[1] + 1) * 8;
+		next = header[0];
+	}
+	return (__u64)NX_REASON_EXTENSION_HEADERS << 32;
+}
+
+static __always_inline int is_extension_header(__u8 next)
+{
+	return next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS || next == IPPROTO_AH ||
+	       next == IPPROTO_ROUTING || next == IPPROTO_FRAGMENT;
+}
+
+static __always_inline enum nx_reason parse_ipv6(struct xdp_md *ctx, struct packet *p)
 {
 	struct ipv6hdr *ip = at(p, p->l3);
-	__u64 offset = p->l3 + sizeof(*ip);
-	__u32 total;
-	__u8 next;
+	__u64 walked;
 
 	if ((void *)(ip + 1) > p->data_end)
 		return NX_REASON_TRUNCATED;
-	total = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	if (p->l3 + total > p->bytes)
+	p->end = p->l3 + sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	if (p->end > p->bytes)
 		return NX_REASON_TRUNCATED;
 	p->hop_limit = ip->hop_limit;
-	p->options = 0;
-	next = ip->nexthdr;
-	for (int i = 0; i <= MAX_EXTENSION_HEADERS; i++) {
-		__u8 *header;
-		__u32 bytes;
-
-		if (next == IPPROTO_FRAGMENT)
-			return NX_REASON_FRAGMENT;
-		if (next == IPPROTO_ROUTING)
-			return NX_REASON_EXTENSION_HEADERS;
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_DSTOPTS && next != IPPROTO_AH) {
-			p->protocol = next;
-			p->l4 = offset;
-			p->end = p->l3 + total;
-			return p->l4 <= p->end ? PARSED : NX_REASON_TRUNCATED;
-		}
-		if (offset > MAX_EXTENSION_BYTES)
-			return NX_REASON_EXTENSION_HEADERS;
-		header = at(p, offset);
-		if ((void *)(header + 2) > p->data_end)
-			return NX_REASON_TRUNCATED;
-		bytes = next == IPPROTO_AH ? (header[1] + 2) * 4 : (header[1] + 1) * 8;
-		next = header[0];
-		offset += bytes;
-		p->options = 1;
-	}
-	return NX_REASON_EXTENSION_HEADERS;
+	p->protocol = ip->nexthdr;
+	p->l4 = p->l3 + sizeof(*ip);
+	p->options = is_extension_header(ip->nexthdr);
+	if (!p->options)
+		return PARSED;
+	walked = walk_extension_headers(ctx, p->l4, ip->nexthdr);
+	p->protocol = walked;
+	p->l4 = (walked >> 8) & 0xffff;
+	if (walked >> 32 != PARSED)
+		return walked >> 32;
+	return p->l4 <= p->end ? PARSED : NX_REASON_TRUNCATED;
 }
 
-static __always_inline enum nx_reason parse_network(struct packet *p)
+static __always_inline enum nx_reason parse_network(struct xdp_md *ctx, struct packet *p)
 {
-	return p->flow.ipv6 ? parse_ipv6(p) : parse_ipv4(p);
+	return p->flow.ipv6 ? parse_ipv6(ctx, p) : parse_ipv4(ctx, p);
+}
+
+/* Both addresses' part of the pseudo header's sum. */
+static __always_inline __u64 sum_addresses(const struct nx_flow *flow)
+{
+	const __u32 *client = (const __u32 *)flow->client;
+	const __u32 *server = (const __u32 *)flow->server;
+	__u64 sum = (__u64)client[3] + server[3];
+
+	if (flow->ipv6)
+		sum += (__u64)client[0] + client[1] + client[2] + server[0] + server[1] + server[2];
+	return sum;
 }
 
 /* Both ports, which TCP and UDP keep in the same place. */
@@ -264,49 +292,54 @@ static __always_inline enum nx_reason parse_tcp(struct packet *p, struct segment
  * Verifies the checksum of a segment without payload: what the classifier answers itself.
  * Payload is verified by the worker, which reads it anyway.
  */
-static __always_inline int tcp_checksum_ok(struct packet *p, const struct segment *s)
+static __always_inline int tcp_checksum_ok(struct xdp_md *ctx, const struct packet *p,
+					   const struct segment *s)
 {
-	const __u32 *client = (const __u32 *)p->flow.client;
-	const __u32 *server = (const __u32 *)p->flow.server;
 	__u64 sum = bpf_htons(IPPROTO_TCP) + (__u64)bpf_htons(s->header);
 
 	if (s->payload)
 		return 1;
-	sum += (__u64)client[3] + server[3];
-	if (p->flow.ipv6)
-		sum += (__u64)client[0] + client[1] + client[2] + server[0] + server[1] + server[2];
-	return sum_words(p, p->l4, s->header / 4, 15, &sum) && fold(sum) == 0xffff;
+	sum += sum_addresses(&p->flow);
+	return fold(sum + sum_words(ctx, p->l4, s->header / 4)) == 0xffff;
 }
 
-/* The MSS option of a SYN, or the default of RFC 9293 §3.7.1. */
-static __always_inline __u32 parse_mss(struct packet *p, const struct segment *s)
+/* The MSS option among `count` bytes of TCP options at `offset`, or `absent`. */
+__noinline __u32 find_mss(struct xdp_md *ctx, __u32 offset, __u32 count, __u32 absent)
 {
-	__u32 mss = p->flow.ipv6 ? NX_DEFAULT_MSS_V6_BYTES : NX_DEFAULT_MSS_V4_BYTES;
-	__u32 count = s->header - sizeof(struct tcphdr);
-	__u8 *options = at(p, p->l4 + sizeof(struct tcphdr));
+	__u8 options[64] = {};
 	__u32 i = 0;
 
+	if (count < 4 || count > MAX_TCP_OPTION_BYTES ||
+	    bpf_xdp_load_bytes(ctx, offset, options, count))
+		return absent;
 	for (int step = 0; step < MAX_TCP_OPTION_BYTES; step++) {
-		__u8 *option;
+		__u32 at = i & 63;
 
-		if (i >= count || i >= MAX_TCP_OPTION_BYTES)
+		if (i + 4 > count || options[at] == 0)
 			break;
-		option = options + i;
-		if ((void *)(option + 1) > p->data_end || option[0] == 0)
-			break;
-		if (option[0] == 1) {
+		if (options[at] == 1) {
 			i++;
 			continue;
 		}
-		if ((void *)(option + 4) > p->data_end || option[1] < 2)
+		if (options[at] == 2 && options[(at + 1) & 63] == 4)
+			return options[(at + 2) & 63] << 8 | options[(at + 3) & 63];
+		if (options[(at + 1) & 63] < 2)
 			break;
-		if (option[0] == 2 && option[1] == 4 && i + 4 <= count) {
-			mss = option[2] << 8 | option[3];
-			break;
-		}
-		i += option[1];
+		i += options[(at + 1) & 63];
 	}
-	return mss;
+	return absent;
+}
+
+/* The MSS of a SYN; RFC 9293 §3.7.1 has the default. Nearly all stacks put the option first. */
+static __always_inline __u32 parse_mss(struct xdp_md *ctx, struct packet *p, const struct segment *s)
+{
+	__u8 *option = at(p, p->l4 + sizeof(struct tcphdr));
+	__u32 count = s->header - sizeof(struct tcphdr);
+
+	if (count >= 4 && (void *)(option + 4) <= p->data_end && option[0] == 2 && option[1] == 4)
+		return option[2] << 8 | option[3];
+	return find_mss(ctx, p->l4 + sizeof(struct tcphdr), count,
+			p->flow.ipv6 ? NX_DEFAULT_MSS_V6_BYTES : NX_DEFAULT_MSS_V4_BYTES);
 }
 
 #endif /* NARTHEX_BPF_PARSE_H */

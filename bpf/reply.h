@@ -42,17 +42,6 @@ static __always_inline __u64 write_tcp(struct tcphdr *tcp, const struct nx_flow 
 	return (__u64)words[0] + words[1] + words[2] + words[3];
 }
 
-static __always_inline __u64 sum_addresses(const struct nx_flow *flow)
-{
-	const __u32 *client = (const __u32 *)flow->client;
-	const __u32 *server = (const __u32 *)flow->server;
-	__u64 sum = (__u64)client[3] + server[3];
-
-	if (flow->ipv6)
-		sum += (__u64)client[0] + client[1] + client[2] + server[0] + server[1] + server[2];
-	return sum;
-}
-
 static __always_inline void write_ipv4(struct iphdr *ip, const struct nx_flow *flow, __u32 l4_bytes)
 {
 	__u32 *words = (__u32 *)ip;

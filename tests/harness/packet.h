@@ -57,7 +57,8 @@ struct Ipv6 {
   std::optional<uint8_t> next = std::nullopt;
   std::optional<uint16_t> payload_bytes = std::nullopt;
 };
-// An IPv6 extension header: `type` is its own number, `body` all bytes after next header and length.
+// An IPv6 extension header: `type` is its own number, `body` all bytes after next header and
+// length.
 struct Extension {
   uint8_t type = 0;
   Bytes body = Bytes(6);
@@ -90,7 +91,8 @@ struct Payload {
   std::string bytes;
 };
 
-using Layer = std::variant<Ethernet, Vlan, Arp, Ipv4, Ipv6, Extension, Tcp, Udp, Icmp, Icmp6, Payload>;
+using Layer =
+    std::variant<Ethernet, Vlan, Arp, Ipv4, Ipv6, Extension, Tcp, Udp, Icmp, Icmp6, Payload>;
 
 inline Bytes MssOption(uint16_t mss) {
   return {2, 4, static_cast<uint8_t>(mss >> 8), static_cast<uint8_t>(mss)};
@@ -106,7 +108,9 @@ inline void Put32(Bytes& out, uint32_t value) {
   Put16(out, value >> 16);
   Put16(out, value & 0xffff);
 }
-inline void Append(Bytes& out, const Bytes& more) { out.insert(out.end(), more.begin(), more.end()); }
+inline void Append(Bytes& out, const Bytes& more) {
+  out.insert(out.end(), more.begin(), more.end());
+}
 
 // RFC 1071, a byte pair at a time.
 inline uint16_t Checksum(const Bytes& bytes) {
@@ -146,7 +150,7 @@ inline uint8_t ProtocolOf(const Layer& layer) {
 
 class Packet {
  public:
-  explicit Packet(Layer first) : layers_{std::move(first)} {}
+  explicit Packet(Layer first) { layers_.push_back(std::move(first)); }
   Packet Then(Layer layer) const {
     Packet out = *this;
     out.layers_.push_back(std::move(layer));
@@ -233,7 +237,8 @@ class Packet {
     internal::Put16(out, layer.dport);
     internal::Put32(out, layer.seq);
     internal::Put32(out, layer.ack);
-    out.push_back(static_cast<uint8_t>(layer.doff.value_or(static_cast<uint8_t>(5 + layer.options.size() / 4)) << 4));
+    out.push_back(static_cast<uint8_t>(
+        layer.doff.value_or(static_cast<uint8_t>(5 + layer.options.size() / 4)) << 4));
     out.push_back(layer.flags);
     internal::Put16(out, layer.window);
     internal::Put32(out, 0);
@@ -289,7 +294,9 @@ class Packet {
   std::vector<Layer> layers_;
 };
 
-inline Packet operator/(Layer first, Layer second) { return Packet(std::move(first)).Then(std::move(second)); }
+inline Packet operator/(Layer first, Layer second) {
+  return Packet(std::move(first)).Then(std::move(second));
+}
 inline Packet operator/(const Packet& packet, Layer layer) { return packet.Then(std::move(layer)); }
 
 // A segment as a test reads it back; nullopt if the frame is not well-formed TCP over IP with
@@ -310,7 +317,9 @@ struct Segment {
 };
 
 inline std::optional<Segment> ReadSegment(const Bytes& frame) {
-  auto get16 = [&](size_t at) { return static_cast<uint16_t>(frame.at(at) << 8 | frame.at(at + 1)); };
+  auto get16 = [&](size_t at) {
+    return static_cast<uint16_t>(frame.at(at) << 8 | frame.at(at + 1));
+  };
   auto get32 = [&](size_t at) { return static_cast<uint32_t>(get16(at)) << 16 | get16(at + 2); };
   auto slice = [&](size_t from, size_t to) {
     if (from > to || to > frame.size()) throw std::out_of_range("slice");

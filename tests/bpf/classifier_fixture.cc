@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/bpf/classifier_fixture.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_xdp.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "access.skel.h"
+
+namespace narthex::test {
+
+namespace {
+constexpr uint32_t kPoolAddresses = 256;
+constexpr uint32_t kCapacity = 64;
+}  // namespace
+
+uint64_t BootNow() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * kSecond + static_cast<uint64_t>(now.tv_nsec);
+}
+
+std::array<uint8_t, 16> Mapped(const std::string& address) {
+  Bytes bytes = internal::Address(address);
+  std::array<uint8_t, 16> out{};
+  if (bytes.size() == 4) out[10] = out[11] = 0xff;
+  std::copy(bytes.begin(), bytes.end(), out.end() - static_cast<long>(bytes.size()));
+  return out;
+}
+
+const char* ReasonName(int reason) {
+  static const char* const names[] = {
+#define X(name, verdict, words) #name,
+      NX_REASONS(X)
+#undef X
+  };
+  return reason >= 0 && reason < NX_REASON_COUNT ? names[reason] : "none or several";
+}
+
+void ClassifierFixture::Load(Options options) {
+  TearDown();
+  if (geteuid() != 0) GTEST_SKIP() << "BPF needs root";
+  skeleton_ = narthex_access__open();
+  ASSERT_NE(skeleton_, nullptr);
+  nx_zone_config config = {};
+  config.zone = kZone;
+  config.mode = options.mode;
+  config.pool_count = 1;
+  config.pools[0] = {.first = 0x0a330100, .count = kPoolAddresses, .session = 0};
+  config.prefix_count = 1;
+  auto prefix = Mapped("2001:db8:51:1::");
+  memcpy(config.prefixes[0].addr, prefix.data(), 16);
+  config.prefixes[0].mask[0] = ~0ull;
+  config.port_count = 2;
+  config.ports[0] = 80;
+  config.ports[1] = 8080;
+  config.resolver_count = 2;
+  memcpy(config.resolvers[0], Mapped("198.51.100.53").data(), 16);
+  memcpy(config.resolvers[1], Mapped("2001:db8:100::53").data(), 16);
+  memcpy(const_cast<nx_zone_config*>(&skeleton_->rodata->zone_config), &config, sizeof(config));
+  bpf_map__set_max_entries(skeleton_->maps.sessions, kPoolAddresses + kCapacity);
+  bpf_map__set_max_entries(skeleton_->maps.keys, kCapacity);
+  ASSERT_EQ(narthex_access__load(skeleton_), 0);
+
+  for (auto& key : keys_.key)
+    key[0] = 0x0706050403020100 + (&key - keys_.key), key[1] = 0x0f0e0d0c0b0a0908;
+  uint32_t zero = 0;
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.cookie_keys), &zero, &keys_, 0), 0);
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  ASSERT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.start_clock), &run), 0);
+  ASSERT_EQ(run.retval, 0u);
+  SetHeartbeat(BootNow() + 3600 * kSecond);
+}
+
+void ClassifierFixture::TearDown() {
+  if (skeleton_) narthex_access__destroy(skeleton_);
+  skeleton_ = nullptr;
+  if (socket_ >= 0) close(socket_);
+  socket_ = -1;
+  extra_.clear();
+}
+
+uint64_t ClassifierFixture::Count(int reason) {
+  std::vector<uint64_t> per_cpu(static_cast<size_t>(libbpf_num_possible_cpus()));
+  uint32_t index = static_cast<uint32_t>(reason);
+  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &index, per_cpu.data()), 0);
+  uint64_t sum = 0;
+  for (uint64_t count : per_cpu) sum += count;
+  return sum;
+}
+
+Outcome ClassifierFixture::Run(const Bytes& frame) {
+  std::array<uint64_t, NX_REASON_COUNT> before{};
+  for (int i = 0; i < NX_REASON_COUNT; i++) before[static_cast<size_t>(i)] = Count(i);
+  Outcome out;
+  out.frame.resize(4096);
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.frame.data(),
+              .data_size_in = static_cast<__u32>(frame.size()),
+              .data_size_out = static_cast<__u32>(out.frame.size()), .repeat = 1);
+  int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.xsk_def_prog), &run);
+  EXPECT_EQ(error, 0) << "test run: " << strerror(-error);
+  if (error) return {};
+  out.action = static_cast<int>(run.retval);
+  out.frame.resize(run.data_size_out);
+  int counted = 0;
+  for (int i = 0; i < NX_REASON_COUNT; i++) {
+    uint64_t delta = Count(i) - before[static_cast<size_t>(i)];
+    if (delta == 0) continue;
+    counted += static_cast<int>(delta);
+    out.reason = i;
+  }
+  if (counted != 1) out.reason = -1;
+  return out;
+}
+
+uint32_t ClassifierFixture::SlotOf(const std::string& address) {
+  auto mapped = Mapped(address);
+  if (address.find(':') == std::string::npos) return mapped[15];
+  auto [entry, fresh] =
+      extra_.try_emplace(address, kPoolAddresses + static_cast<uint32_t>(extra_.size()));
+  if (fresh) {
+    nx_key key = {};
+    memcpy(key.addr, mapped.data(), 16);
+    key.zone = kZone;
+    key.kind = NX_KEY_ADDRESS;
+    key.prefix_len = 128;
+    EXPECT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.keys), &key, &entry->second, 0), 0);
+  }
+  return entry->second;
+}
+
+void ClassifierFixture::Authorise(const std::string& address, uint64_t expires_ns) {
+  uint32_t slot = SlotOf(address);
+  nx_session session = {};
+  session.expires_ns = expires_ns;
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
+}
+
+nx_session ClassifierFixture::Session(const std::string& address) {
+  uint32_t slot = SlotOf(address);
+  nx_session session = {};
+  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session), 0);
+  return session;
+}
+
+void ClassifierFixture::AddGarden(const std::string& prefix, int bits,
+                                  std::vector<nx_port_range> ranges) {
+  nx_garden_key key = {};
+  bool ipv6 = prefix.find(':') != std::string::npos;
+  key.prefix_len = static_cast<uint32_t>(NX_GARDEN_PREFIX_BASE + bits + (ipv6 ? 0 : 96));
+  key.zone = kZone;
+  memcpy(key.addr, Mapped(prefix).data(), 16);
+  nx_garden value = {};
+  value.range_count = static_cast<uint32_t>(ranges.size());
+  std::copy(ranges.begin(), ranges.end(), value.ranges);
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.garden), &key, &value, 0), 0);
+}
+
+void ClassifierFixture::SetHeartbeat(uint64_t heartbeat_ns) {
+  uint32_t zero = 0;
+  nx_worker worker = {};
+  worker.heartbeat_ns = heartbeat_ns;
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.workers), &zero, &worker, 0), 0);
+}
+
+void ClassifierFixture::AddSocket() {
+  socket_ = socket(AF_XDP, SOCK_RAW, 0);
+  ASSERT_GE(socket_, 0);
+  int entries = 64;
+  ASSERT_EQ(setsockopt(socket_, SOL_XDP, XDP_RX_RING, &entries, sizeof(entries)), 0);
+  uint32_t zero = 0;
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.xsks_map), &zero, &socket_, 0), 0);
+}
+
+uint32_t ClassifierFixture::Cookie(const std::string& client, const std::string& server,
+                                   uint16_t client_port, uint16_t server_port, uint32_t mss_class,
+                                   uint64_t slot_age) const {
+  nx_flow flow = {};
+  memcpy(flow.client, Mapped(client).data(), 16);
+  memcpy(flow.server, Mapped(server).data(), 16);
+  flow.client_port = htons(client_port);
+  flow.server_port = htons(server_port);
+  flow.zone = kZone;
+  flow.ipv6 = client.find(':') != std::string::npos;
+  return nx_cookie_base(&keys_, &flow, nx_cookie_slot(BootNow()) - slot_age) | mss_class;
+}
+
+}  // namespace narthex::test

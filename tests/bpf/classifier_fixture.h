@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real classifier, loaded by the kernel but attached nowhere; packets go through it by
+// BPF_PROG_TEST_RUN. One zone (3) with the pool 10.51.1.0/24, 2001:db8:51:1::/64, intercepted
+// ports 80 and 8080, resolvers 198.51.100.53 and 2001:db8:100::53, and a running worker.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "bpf/abi.h"
+#include "bpf/cookie.h"
+#include "tests/harness/packet.h"
+
+struct narthex_access;
+
+namespace narthex::test {
+
+inline constexpr uint16_t kZone = 3;
+inline constexpr uint64_t kSecond = 1000000000;
+
+// CLOCK_BOOTTIME in nanoseconds: the clock of sessions and heartbeats.
+uint64_t BootNow();
+// 16 bytes, v4-mapped.
+std::array<uint8_t, 16> Mapped(const std::string& address);
+const char* ReasonName(int reason);
+
+struct Outcome {
+  int reason = -1;  // enum nx_reason that was counted; -1: none or several
+  int action = -1;  // enum xdp_action
+  Bytes frame;      // as it left
+};
+
+class ClassifierFixture : public ::testing::Test {
+ protected:
+  void SetUp() override { Load({}); }
+  void TearDown() override;
+
+  // Loads afresh with a changed configuration.
+  struct Options {
+    nx_mode mode = NX_MODE_ENFORCE;
+  };
+  void Load(Options options);
+
+  Outcome Run(const Bytes& frame);
+
+  void Authorise(const std::string& address, uint64_t expires_ns);
+  nx_session Session(const std::string& address);
+  void AddGarden(const std::string& prefix, int bits, std::vector<nx_port_range> ranges);
+  void SetHeartbeat(uint64_t heartbeat_ns);
+  // Gives queue 0 an AF_XDP socket, so that redirects to it succeed.
+  void AddSocket();
+  uint64_t Count(int reason);
+
+  const nx_cookie_keys& keys() const { return keys_; }
+  // What a SYN of this flow is answered with now.
+  uint32_t Cookie(const std::string& client, const std::string& server, uint16_t client_port,
+                  uint16_t server_port, uint32_t mss_class, uint64_t slot_age = 0) const;
+
+  narthex_access* skeleton_ = nullptr;
+
+ private:
+  uint32_t SlotOf(const std::string& address);
+
+  nx_cookie_keys keys_ = {};
+  std::map<std::string, uint32_t> extra_;  // address outside the pool -> index in sessions
+  int socket_ = -1;
+};
+
+}  // namespace narthex::test

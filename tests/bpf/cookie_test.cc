@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// The cookie of bpf/cookie.h: the hash itself, and that both worlds compute the same.
+#include <linux/bpf.h>
+
+#include <random>
+
+#include "tests/bpf/classifier_fixture.h"
+
+namespace narthex::test {
+
+// Vectors of the SipHash paper's reference implementation (key 00..0f, message 00, 01, …),
+// for messages of whole 8-byte words.
+TEST(SipHash, AgreesWithReferenceVectors) {
+  const __u64 key[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  const __u64 message[3] = {0x0706050403020100, 0x0f0e0d0c0b0a0908, 0x1716151413121110};
+  EXPECT_EQ(nx_siphash(key, message, 0), 0x726fdb47dd0e0e31u);
+  EXPECT_EQ(nx_siphash(key, message, 1), 0x93f5f5799a932462u);
+  EXPECT_EQ(nx_siphash(key, message, 2), 0x3f2acc7f57c29bdbu);
+  EXPECT_EQ(nx_siphash(key, message, 3), 0xb8ad50c6f649af94u);
+}
+
+TEST(CookieCheck, JudgesAcknowledgements) {
+  nx_cookie_keys keys = {{{1, 2}, {3, 4}, {5, 6}, {7, 8}}};
+  nx_flow flow = {};
+  flow.client_port = 1;
+  const uint64_t slot = 1000;
+  struct {
+    const char* description;
+    uint64_t made_in;
+    uint32_t mss_class;
+    uint32_t offset;
+    nx_cookie_state want;
+  } const rows[] = {
+      {"request, full", slot, NX_MSS_FULL, 1, NX_COOKIE_START},
+      {"request, compact", slot, NX_MSS_COMPACT, 1, NX_COOKIE_START},
+      {"made in the slot before", slot - 1, NX_MSS_FULL, 1, NX_COOKIE_START},
+      {"two slots old", slot - 2, NX_MSS_FULL, 1, NX_COOKIE_INVALID},
+      {"from the future", slot + 1, NX_MSS_FULL, 1, NX_COOKIE_INVALID},
+      {"our SYN not acknowledged", slot, NX_MSS_COMPACT, 0, NX_COOKIE_INVALID},
+      {"a class that is never offered", slot, 3, 1, NX_COOKIE_INVALID},
+      {"whole response and FIN acknowledged", slot, NX_MSS_FULL, NX_FULL_RESPONSE_BYTES + 2,
+       NX_COOKIE_LATER},
+      {"more than was ever sent", slot, 3, NX_FULL_RESPONSE_BYTES + 3, NX_COOKIE_INVALID},
+  };
+  for (const auto& row : rows) {
+    uint32_t mss_class = 99;
+    uint32_t ack = (nx_cookie_base(&keys, &flow, row.made_in) | row.mss_class) + row.offset;
+    EXPECT_EQ(nx_cookie_check(&keys, &flow, slot, ack, &mss_class), row.want) << row.description;
+    if (row.want == NX_COOKIE_START) {
+      EXPECT_EQ(mss_class, row.mss_class) << row.description;
+    }
+  }
+}
+
+TEST(CookieCheck, DependsOnEveryFieldOfTheFlow) {
+  nx_cookie_keys keys = {{{1, 2}, {1, 2}, {1, 2}, {1, 2}}};
+  for (uint16_t ipv6 : {0, 1}) {
+    nx_flow flow = {};
+    flow.ipv6 = ipv6;
+    uint32_t base = nx_cookie_base(&keys, &flow, 1);
+    for (size_t i = ipv6 ? 0 : 12; i < 16; i++) {
+      nx_flow other = flow;
+      other.client[i] ^= 1;
+      EXPECT_NE(nx_cookie_base(&keys, &other, 1), base) << "client " << i;
+      other = flow;
+      other.server[i] ^= 1;
+      EXPECT_NE(nx_cookie_base(&keys, &other, 1), base) << "server " << i;
+    }
+    nx_flow other = flow;
+    other.client_port = 1;
+    EXPECT_NE(nx_cookie_base(&keys, &other, 1), base);
+    other = flow;
+    other.server_port = 1;
+    EXPECT_NE(nx_cookie_base(&keys, &other, 1), base);
+    other = flow;
+    other.zone = 1;
+    EXPECT_NE(nx_cookie_base(&keys, &other, 1), base);
+    EXPECT_NE(nx_cookie_base(&keys, &flow, 2), base);
+  }
+}
+
+using CookieInBothWorlds = ClassifierFixture;
+
+TEST_F(CookieInBothWorlds, AreEqualForRandomFlows) {
+  std::mt19937 random(511);
+  for (int i = 0; i < 200; i++) {
+    bool ipv6 = i % 2;
+    std::string client =
+        (ipv6 ? "2001:db8:51:1::" : "10.51.1.") + std::to_string(random() % 250 + 1);
+    std::string server = (ipv6 ? "2001:db8:9::" : "192.0.2.") + std::to_string(random() % 250 + 1);
+    uint16_t port = static_cast<uint16_t>(random() % 60000 + 1024);
+    Tcp tcp{.sport = port, .options = MssOption(1460)};
+    Outcome out = Run(ipv6 ? Ethernet{} / Ipv6{.src = client, .dst = server} / tcp
+                           : Ethernet{} / Ipv4{.src = client, .dst = server} / tcp);
+    ASSERT_EQ(out.reason, NX_REASON_SYN_ACK) << ReasonName(out.reason);
+    auto reply = ReadSegment(out.frame);
+    ASSERT_TRUE(reply.has_value());
+    bool now = reply->seq == Cookie(client, server, port, 80, NX_MSS_FULL);
+    bool before =
+        reply->seq == Cookie(client, server, port, 80, NX_MSS_FULL, 1);  // slot just turned
+    EXPECT_TRUE(now || before) << client << " " << server << " " << port;
+  }
+}
+
+}  // namespace narthex::test
