@@ -65,13 +65,32 @@ def gateway(running_gateway):
 
 @pytest.fixture
 def spare(hosts):
-    """A second access interface of the gateway, `sp0`, and its client's end `sp1` in the client."""
-    run(None, "ip", "link", "add", "sp0", "netns", hosts.gateway, "type", "veth", "peer", "name", "sp1", "netns",
-        hosts.client, check=True)
-    run(None, "ip", "-n", hosts.gateway, "link", "set", "sp0", "up", check=True)
-    run(None, "ip", "-n", hosts.client, "link", "set", "sp1", "up", check=True)
-    yield "sp0"
-    run(None, "ip", "-n", hosts.gateway, "link", "del", "sp0", check=True)
+    """A second access interface of the gateway, `sp0`; the client's end `sp1` has 10.61.1.2 and
+    2001:db8:61:1::2, and routes of its own."""
+    def ip(namespace, words):
+        run(None, "ip", "-n", namespace, *words.split(), check=True)
+
+    gateway, client, internet = hosts.gateway, hosts.client, hosts.internet
+    ip(gateway, f"link add sp0 type veth peer name sp1 netns {client}")
+    try:
+        ip(gateway, "addr add 10.61.1.1/24 dev sp0")
+        ip(gateway, "addr add 2001:db8:61:1::1/64 dev sp0 nodad")
+        ip(client, "addr add 10.61.1.2/24 dev sp1")
+        ip(client, "addr add 2001:db8:61:1::2/64 dev sp1 nodad")
+        ip(gateway, "link set sp0 up")
+        ip(client, "link set sp1 up")
+        for family, source, via in (("-4", "10.61.1.2", "10.61.1.1"), ("-6", "2001:db8:61:1::2", "2001:db8:61:1::1")):
+            ip(client, f"{family} route replace default via {via} dev sp1 table 61")
+            ip(client, f"{family} rule add from {source} lookup 61")
+        ip(internet, "-4 route replace 10.61.1.0/24 via 198.51.100.1")
+        ip(internet, "-6 route replace 2001:db8:61:1::/64 via 2001:db8:100::1")
+        hosts.on_client("ethtool", "-K", "sp1", "tx", "off", check=True)
+        hosts.on_client("ip", "link", "set", "dev", "sp1", "xdpdrv", "obj", hosts.directory / "pass.o", "sec", "xdp", check=True)
+        yield "sp0"
+    finally:
+        ip(gateway, "link del sp0")
+        for family, source in (("-4", "10.61.1.2"), ("-6", "2001:db8:61:1::2")):
+            run(None, "ip", "-n", client, family, "rule", "del", "from", source, "lookup", "61")
 
 
 @pytest.fixture
