@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "access.skel.h"
+#include "bpf/skeleton.h"
 
 namespace narthex::test {
 

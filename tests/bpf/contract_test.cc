@@ -7,7 +7,7 @@
 
 #include <set>
 
-#include "access.skel.h"
+#include "bpf/skeleton.h"
 #include "tests/bpf/classifier_fixture.h"
 
 namespace narthex::test {
