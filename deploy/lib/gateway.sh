@@ -2,7 +2,7 @@
 # The demo's gateway: narthexd and narthex-dataplane in the namespace nx-gateway.
 # Sourced; the caller sets: records, build, config, and has die() and processes.sh.
 
-log_lines() { cat "$records/$1.log" 2>/dev/null | wc -l; }
+log_lines() { if [ -e "$records/$1.log" ]; then wc -l <"$records/$1.log"; else echo 0; fi; }
 log_since() { tail -n +"$(($2 + 1))" "$records/$1.log"; }   # name, line
 ready_since() { log_since "$1" "$2" | grep -q "$1: ready" || ! process_alive "$1"; }
 

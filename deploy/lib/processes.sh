@@ -18,11 +18,11 @@ until_true() {
 	done
 }
 
-runs_program() { tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$2"; }
+runs_program() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -qF -- "$2"; }
 
 process_alive() {   # name
 	local pid start word
-	read -r pid start word 2>/dev/null <"$records/$1.process" || return 1
+	[ -e "$records/$1.process" ] && read -r pid start word <"$records/$1.process" || return 1
 	[ "$(start_time "$pid")" = "$start" ] && runs_program "$pid" "$word" &&
 		[ "$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null)" != Z ]
 }

@@ -74,7 +74,7 @@ def test_direction_of_includes(folder, forbidden):
 @pytest.mark.parametrize("header, owner", [
     (r"hs(/hs)?\.h", r"dataplane/match/"),
     (r"rte_ethdev\.h", r"dataplane/worker/"),
-    (r"bpf/libbpf\.h|.*\.skel\.h", r"control/bpf[^/]*$"),
+    (r"bpf/libbpf\.h|.*\.skel\.h", r"control/(bpf|classifier)[^/]*$"),
     (r"sqlite3\.h", r"control/(sqlite|session_store)[^/]*$"),
 ])
 def test_one_user_of_each_foreign_library(header, owner):
@@ -87,12 +87,12 @@ def test_one_user_of_each_foreign_library(header, owner):
 
 
 def test_bpf_objects_have_one_owner():
-    """Programs, links and objects are made in control/bpf*; others only open pinned maps."""
+    """Programs, links and objects are made in control/classifier*; others only open pinned maps."""
     call = re.compile(r"\bbpf_(object|program|link)__\w+\(|\bbpf_xdp_(at|de)tach\(|\bbpf_set_link_xdp")
     assert_none([
         f"{name(path)}: {match.group(0)}"
         for path in sources("control", "dataplane") for match in call.finditer(path.read_text())
-        if not re.match(r"control/bpf[^/]*$", name(path))
+        if not re.match(r"control/(bpf|classifier)[^/]*$", name(path))
     ])
 
 

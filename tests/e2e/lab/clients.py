@@ -22,8 +22,9 @@ class Response:
 
 
 def parse_response(exit_code, text, errors=""):
-    """What `curl -i` prints, before universal newlines or after."""
-    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
+    """What `curl -i` prints; the lines of the head may end as they like."""
+    head, body = (re.split(r"\r?\n\r?\n", text, maxsplit=1) + [""])[:2]
+    head = head.replace("\r\n", "\n")
     match = re.match(r"(HTTP/[\d.]+) (\d{3}) ?(.*)", head)
     if not match:
         return Response(exit_code, errors=errors)
@@ -62,7 +63,7 @@ assert len(body) == int(answer.headers["Content-Length"]), "length"
 print("HTTP/1.1", answer.status, answer.reason)
 print(answer.headers.as_string().strip())
 print()
-print(body.decode())
+sys.stdout.write(body.decode())
 """
 
 

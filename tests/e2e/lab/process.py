@@ -24,18 +24,20 @@ def inside(namespace, command):
     return ["nsenter", f"--net=/run/netns/{namespace}", "--", *[str(word) for word in command]]
 
 
-def run(namespace, *command, timeout=20, env=None, check=False, stdin=None):
-    """The finished process, with text output. A command that overstays is an error of the test."""
-    return subprocess.run(
+def run(namespace, *command, timeout=20, env=None, check=False):
+    """The finished process, its output decoded but with its line ends as they were. A command
+    that overstays is an error of the test."""
+    done = subprocess.run(
         inside(namespace, command),
         capture_output=True,
-        text=True,
         timeout=timeout,
-        check=check,
+        check=False,
         env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})},
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        input=stdin,
+        stdin=subprocess.DEVNULL,
     )
+    done.stdout, done.stderr = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    assert not check or done.returncode == 0, f"{' '.join(map(str, command))}: {done.stderr}"
+    return done
 
 
 class Job:
