@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Runs before the program that is measured: puts the frame back as it was, since the subject may
+ * have rewritten it, gives it the next client, and tail-calls the subject. The floor is the same
+ * with a subject that does nothing.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define FRAME_BYTES 128
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} subject SEC(".maps");
+
+struct {
+	__u8 frame[FRAME_BYTES];
+	__u32 bytes;	    /* of the frame */
+	__u32 vary_offset;  /* of the big-endian word that holds the client; 0: none */
+	__u32 vary_base;    /* its value for client 0 */
+	__u32 vary_mask;    /* clients - 1, a power of two minus 1 */
+	__u32 counter;
+} stage = {};
+
+SEC("xdp")
+int vary(struct xdp_md *ctx)
+{
+	int missing = (int)stage.bytes - (int)(ctx->data_end - ctx->data);
+	__u32 rest = (stage.bytes - 56) & 63;
+	__u8 *data, *data_end;
+
+	if (missing && bpf_xdp_adjust_tail(ctx, missing))
+		return XDP_ABORTED;
+	data = (void *)(long)ctx->data;
+	data_end = (void *)(long)ctx->data_end;
+	if (data + 56 > data_end)
+		return XDP_ABORTED;
+	__builtin_memcpy(data, stage.frame, 56);
+	if (stage.vary_offset) {
+		__u32 offset = stage.vary_offset & 63;
+		__u32 hash = stage.counter++ * 2654435761u;
+
+		if (data + offset + 4 > data_end)
+			return XDP_ABORTED;
+		*(__u32 *)(data + offset) = bpf_htonl(stage.vary_base + ((hash >> 8 ^ hash) & stage.vary_mask));
+	}
+	if (rest)
+		bpf_xdp_store_bytes(ctx, 56, stage.frame + 56, rest);
+	bpf_tail_call(ctx, &subject, 0);
+	return XDP_ABORTED;
+}
+
+SEC("xdp")
+int empty(struct xdp_md *ctx)
+{
+	return XDP_PASS;
+}
+
+char license_name[] SEC("license") = "Dual BSD/GPL";
