@@ -226,7 +226,7 @@ static __always_inline int worker_alive(const struct xdp_md *ctx, const struct n
 	__u32 index = zone_config.worker_base + ctx->rx_queue_index;
 	struct nx_worker *worker = bpf_map_lookup_elem(&workers, &index);
 
-	return worker && (__s64)(clk->now_ns - worker->heartbeat_ns) < (__s64)NX_HEARTBEAT_STALE_NS;
+	return worker && ctx->rx_queue_index < NX_MAX_QUEUES && (__s64)(clk->now_ns - worker->heartbeat_ns) < (__s64)NX_HEARTBEAT_STALE_NS;
 }
 
 static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct packet *p,
