@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chooses the response to a request. Later rules (a 302 for the operating systems' probes) are
+// asked before this default.
+//
+// Threads: pure functions of their arguments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "parse/http_request.h"
+
+namespace narthex {
+
+// Every response that a zone has rendered. The ones with a body come in pairs: the response, and
+// the same header section alone for HEAD (RFC 9110 §9.3.2).
+enum class Answer : uint8_t {
+  kHtml,
+  kHtmlHead,
+  kJson,
+  kJsonHead,
+  kText,
+  kTextHead,
+  kBadRequest,
+  kBadRequestHead,
+  kTargetTooLong,
+  kTargetTooLongHead,
+  kFieldsTooLarge,
+  kFieldsTooLargeHead,
+  kVersionNotSupported,
+  kVersionNotSupportedHead,
+  kHttp2GoAway,  // frames, not text: has no HEAD
+  kReset,        // RST; nothing rendered
+};
+inline constexpr size_t kRenderedAnswers = static_cast<size_t>(Answer::kReset);
+
+constexpr bool IsNetworkAuthenticationRequired(Answer answer) {
+  return answer <= Answer::kTextHead;
+}
+
+// The answer to a complete request: 511 in the form that `Accept` prefers (RFC 9110 §12.5.1).
+[[nodiscard]] Answer Decide(const HttpRequest& request);
+
+// The answer to what cannot become a request. `head`: the method was HEAD.
+[[nodiscard]] Answer DecideError(HttpError error, bool head);
+
+// The answer to a request whose header section does not fit the reassembly buffer (RFC 6585 §5).
+[[nodiscard]] Answer DecideTooLarge(bool head);
+
+}  // namespace narthex

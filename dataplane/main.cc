@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// narthex-dataplane: answers the HTTP of clients that have not logged in. Wiring only.
+#include <rte_lcore.h>
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "events.h"
+#include "options.h"
+#include "policy/snapshot.h"
+#include "policy/swap.h"
+#include "worker/eal_port.h"
+#include "worker/lcore.h"
+#include "worker/shared_maps.h"
+
+namespace narthex {
+namespace {
+
+int Fail(const std::string& error) {
+  std::fprintf(stderr, "narthex-dataplane: %s\n", error.c_str());
+  return 1;
+}
+
+// One line for the log.
+void Say(const std::string& line) { std::fprintf(stderr, "narthex-dataplane: %s\n", line.c_str()); }
+
+std::vector<std::unique_ptr<Lcore>> StartWorkers(PolicySwap& policy, SharedMaps& maps,
+                                                 std::string& error) {
+  const Snapshot& snapshot = policy.Current();
+  std::vector<std::unique_ptr<Lcore>> lcores;
+  for (const WorkerPlace& place : PlaceWorkers(snapshot)) {
+    auto port = EalPort::Open(place.device, snapshot.zones[place.zone].interface, place.queue,
+                              error);
+    if (!port) return {};
+    lcores.push_back(std::make_unique<Lcore>(snapshot, place, std::move(port), maps));
+    policy.Attach(lcores.back()->Policy());
+  }
+  for (size_t i = 0; i < lcores.size(); i++) lcores[i]->Launch(static_cast<unsigned>(i + 1));
+  return lcores;
+}
+
+void Reload(PolicySwap& policy, const std::string& path) {
+  std::string error;
+  auto next = ReadSnapshot(path, error);
+  if (next && next->version == policy.Current().version) return;
+  if (next && policy.Replace(std::move(next), error)) {
+    Say("policy version " + std::to_string(policy.Current().version) + " in force");
+    return;
+  }
+  Say("policy refused, version " + std::to_string(policy.Current().version) +
+      " stays in force: " + error);
+}
+
+// Until a signal says stop.
+void Serve(Events& events, PolicySwap& policy, const std::string& policy_path) {
+  while (true) {
+    switch (events.Wait()) {
+      case Event::kStop:
+        return;
+      case Event::kPolicy:
+        Reload(policy, policy_path);
+        break;
+      case Event::kTick:
+        policy.FreeUnused();
+        break;
+    }
+  }
+}
+
+int Main(const Options& options) {
+  const std::string policy_path = options.run_directory + "/policy.json";
+  std::string error;
+  auto snapshot = ReadSnapshot(policy_path, error);
+  if (!snapshot) return Fail(error);
+  auto maps = SharedMaps::Open(snapshot->bpffs, error);
+  if (!maps) return Fail(error);
+  for (const ZoneSnapshot& zone : snapshot->zones) {
+    error = CheckClassifier(zone.interface);
+    if (!error.empty()) return Fail(error);
+  }
+  // Before DPDK's threads exist: they inherit the blocked signals.
+  auto events = Events::Open(options.run_directory, "policy.json", error);
+  if (!events) return Fail(error);
+
+  bool hugepages;
+  if (!StartEal(*snapshot, hugepages, error)) return Fail(error);
+  PolicySwap policy(std::move(snapshot));
+  auto lcores = StartWorkers(policy, *maps, error);
+  if (lcores.empty()) return Fail(error);
+  Say("packet memory: " + std::string(hugepages ? "hugepages" : "no hugepages"));
+  Say("ready, instance '" + policy.Current().instance + "', " + std::to_string(lcores.size()) +
+      (lcores.size() == 1 ? " worker" : " workers") + ", policy version " +
+      std::to_string(policy.Current().version));
+  NotifyReady();
+
+  Serve(*events, policy, policy_path);
+  Say("stopping; that the kernel now refuses to detach the classifier is as it should be");
+  for (auto& lcore : lcores) lcore->Stop();
+  rte_eal_mp_wait_lcore();
+  lcores.clear();
+  StopEal();
+  return 0;
+}
+
+}  // namespace
+}  // namespace narthex
+
+int main(int argc, char** argv) {
+  narthex::Options options;
+  int exit_code = 0;
+  if (!narthex::ReadOptions(argc, argv, options, exit_code)) return exit_code;
+  return narthex::Main(options);
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line.
+#pragma once
+
+#include <string>
+
+namespace narthex {
+
+struct Options {
+  std::string run_directory = "/run/narthex";
+};
+
+// False if the program shall end with `exit_code`: help, version, or a usage error (2).
+bool ReadOptions(int argc, char** argv, Options& options, int& exit_code);
+
+}  // namespace narthex

@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "parse/http_request.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "parse/http_chars.h"
+
+namespace narthex {
+namespace {
+
+constexpr std::string_view kKnownMethods[] = {"GET ",     "POST ",    "HEAD ",     "PUT ",
+                                              "DELETE ",  "OPTIONS ", "CONNECT ",  "PATCH ",
+                                              "TRACE ",   "PRI ",     "PROPFIND ", "REPORT ",
+                                              "PROPPATCH ", "MKCOL ", "COPY ",     "MOVE ",
+                                              "LOCK ",    "UNLOCK ",  "SEARCH "};
+constexpr uint8_t kTlsHandshakeRecord = 0x16;
+constexpr uint8_t kTlsMajorVersion = 3;
+
+bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
+  return text.size() == lower.size() &&
+         narthex::EqualsIgnoringCase(text.data(), lower.data(), lower.size());
+}
+
+// Reads one request; each step returns kNone and advances, or says what is wrong. A step that
+// meets the end of the input sets incomplete_.
+class Reader {
+ public:
+  Reader(std::string_view input, HttpRequest& request)
+      : begin_(input.data()), at_(begin_), end_(begin_ + input.size()), request_(request) {}
+
+  HttpResult Read() {
+    const HttpError error = ReadMessage();
+    const bool head = request_.method == HttpMethod::kHead;
+    if (error != HttpError::kNone) return {HttpStatus::kError, error, head};
+    if (incomplete_) return {HttpStatus::kIncomplete, HttpError::kNone, head};
+    request_.header_bytes = static_cast<size_t>(at_ - begin_);
+    return {HttpStatus::kComplete, HttpError::kNone, head};
+  }
+
+ private:
+  HttpError ReadMessage() {
+    SkipEmptyLines();
+    if (incomplete_) return HttpError::kNone;
+    if (HttpError error = RecogniseTls(); error != HttpError::kNone || incomplete_) return error;
+    if (HttpError error = ReadMethod(); error != HttpError::kNone || incomplete_) return error;
+    if (HttpError error = ReadTarget(); error != HttpError::kNone || incomplete_) return error;
+    if (HttpError error = ReadVersion(); error != HttpError::kNone || incomplete_) return error;
+    if (HttpError error = CheckTarget(); error != HttpError::kNone) return error;
+    while (true) {
+      bool last = false;
+      if (HttpError error = ReadField(last); error != HttpError::kNone || incomplete_) return error;
+      if (last) return CheckFields();
+    }
+  }
+
+  bool AtEnd() {
+    if (at_ != end_) return false;
+    incomplete_ = true;
+    return true;
+  }
+
+  // RFC 9112 §2.2: a server ignores empty lines before the request line.
+  void SkipEmptyLines() {
+    while (!AtEnd() && (*at_ == '\r' || *at_ == '\n')) {
+      if (*at_ == '\r') {
+        if (at_ + 1 == end_) {
+          incomplete_ = true;
+          return;
+        }
+        if (at_[1] != '\n') return;  // a bare CR: no method begins so
+        at_++;
+      }
+      at_++;
+    }
+  }
+
+  HttpError RecogniseTls() {
+    if (static_cast<uint8_t>(*at_) != kTlsHandshakeRecord) return HttpError::kNone;
+    if (end_ - at_ < 2) {
+      incomplete_ = true;
+      return HttpError::kNone;
+    }
+    return static_cast<uint8_t>(at_[1]) == kTlsMajorVersion ? HttpError::kTls
+                                                            : HttpError::kNotHttp;
+  }
+
+  HttpError ReadMethod() {
+    const char* start = at_;
+    while (at_ != end_ && Is(*at_, kTokenChar)) at_++;
+    const auto bytes = static_cast<size_t>(at_ - start);
+    if (bytes > kMaxMethodBytes) return HttpError::kNotHttp;
+    if (AtEnd()) return HttpError::kNone;
+    if (*at_ != ' ' || bytes == 0) return HttpError::kNotHttp;
+    request_.method_name = {start, bytes};
+    at_++;
+    if (request_.method_name == "GET") {
+      request_.method = HttpMethod::kGet;
+    } else if (request_.method_name == "HEAD") {
+      request_.method = HttpMethod::kHead;
+    } else if (request_.method_name == "CONNECT") {
+      request_.method = HttpMethod::kConnect;
+    } else if (request_.method_name == "OPTIONS") {
+      request_.method = HttpMethod::kOptions;
+    }
+    return HttpError::kNone;
+  }
+
+  HttpError ReadTarget() {
+    const char* start = at_;
+    at_ = FindNotVisible(at_, end_);
+    const auto bytes = static_cast<size_t>(at_ - start);
+    if (bytes > kMaxTargetBytes) return HttpError::kTargetTooLong;
+    if (AtEnd()) return HttpError::kNone;
+    if (*at_ == '\r' && at_ + 1 == end_) {
+      incomplete_ = true;
+      return HttpError::kNone;
+    }
+    // A line without a version: HTTP/0.9, or no HTTP (RFC 9112 §3).
+    if (*at_ != ' ' || bytes == 0) return HttpError::kNotHttp;
+    request_.target = {start, bytes};
+    at_++;
+    return HttpError::kNone;
+  }
+
+  HttpError ReadVersion() {
+    constexpr std::string_view kName = "HTTP/";
+    const auto available = static_cast<size_t>(end_ - at_);
+    if (std::memcmp(at_, kName.data(), std::min(available, kName.size())) != 0) {
+      return HttpError::kNotHttp;
+    }
+    if (available < kName.size() + 3) {
+      incomplete_ = true;
+      return HttpError::kNone;
+    }
+    const char major = at_[5];
+    const char minor = at_[7];
+    if (!Is(major, kDigitChar) || at_[6] != '.' || !Is(minor, kDigitChar)) {
+      return HttpError::kBadRequest;
+    }
+    at_ += 8;
+    bool ended = false;
+    if (HttpError error = ReadLineEnd(ended); error != HttpError::kNone || incomplete_) {
+      return error;
+    }
+    if (!ended) return HttpError::kBadRequest;
+    if (major == '2' && request_.method_name == "PRI" && request_.target == "*") {
+      return HttpError::kHttp2Preface;
+    }
+    if (major != '1') return HttpError::kVersionNotSupported;
+    request_.minor_version = static_cast<uint8_t>(minor - '0');
+    return HttpError::kNone;
+  }
+
+  // CRLF, or a single LF, which RFC 9112 §2.2 lets a recipient take for one. A CR that is not
+  // followed by LF is an error.
+  HttpError ReadLineEnd(bool& ended) {
+    ended = false;
+    if (AtEnd()) return HttpError::kNone;
+    const char* at = at_;
+    if (*at == '\r') {
+      if (++at == end_) {
+        incomplete_ = true;
+        return HttpError::kNone;
+      }
+      if (*at != '\n') return HttpError::kBadRequest;
+    }
+    if (*at != '\n') return HttpError::kNone;
+    at_ = at + 1;
+    ended = true;
+    return HttpError::kNone;
+  }
+
+  // RFC 9112 §3.2: which form, and whether the method may have it.
+  HttpError CheckTarget() {
+    const std::string_view target = request_.target;
+    if (request_.method == HttpMethod::kConnect) {
+      request_.target_form = TargetForm::kAuthority;
+      if (target.find(':') == target.npos || !ValidHost(target)) return HttpError::kBadRequest;
+      return HttpError::kNone;
+    }
+    if (target[0] == '/') {
+      request_.target_form = TargetForm::kOrigin;
+      request_.path = target.substr(0, target.find('?'));
+      return HttpError::kNone;
+    }
+    if (target == "*") {
+      request_.target_form = TargetForm::kAsterisk;
+      return request_.method == HttpMethod::kOptions ? HttpError::kNone : HttpError::kBadRequest;
+    }
+    return CheckAbsoluteTarget(target);
+  }
+
+  HttpError CheckAbsoluteTarget(std::string_view target) {
+    request_.target_form = TargetForm::kAbsolute;
+    size_t scheme_bytes = 0;
+    if (target.size() > 7 && EqualsIgnoringCase(target.substr(0, 7), "http://")) scheme_bytes = 7;
+    if (target.size() > 8 && EqualsIgnoringCase(target.substr(0, 8), "https://")) scheme_bytes = 8;
+    if (scheme_bytes == 0) return HttpError::kBadRequest;
+    const std::string_view rest = target.substr(scheme_bytes);
+    const size_t authority_bytes = std::min(rest.find_first_of("/?#"), rest.size());
+    request_.host = rest.substr(0, authority_bytes);
+    if (request_.host.empty() || !ValidHost(request_.host)) return HttpError::kBadRequest;
+    const std::string_view path = rest.substr(authority_bytes);
+    request_.path = path.substr(0, std::min(path.find('?'), path.size()));
+    if (request_.path.empty()) request_.path = "/";
+    return HttpError::kNone;
+  }
+
+  // One field line, or the empty line that ends the header section.
+  HttpError ReadField(bool& last) {
+    if (HttpError error = ReadLineEnd(last); error != HttpError::kNone || incomplete_ || last) {
+      return error;
+    }
+    const char* name = at_;
+    while (at_ != end_ && Is(*at_, kTokenChar)) at_++;
+    const auto name_bytes = static_cast<size_t>(at_ - name);
+    if (AtEnd()) return HttpError::kNone;
+    // Space before the colon, obs-fold and lines without a name end here (RFC 9112 §5.1, §5.2).
+    if (*at_ != ':' || name_bytes == 0) return HttpError::kBadRequest;
+    at_++;
+    while (at_ != end_ && (*at_ == ' ' || *at_ == '\t')) at_++;
+    const char* value = at_;
+    do {
+      at_ = FindControl(at_, end_);
+    } while (at_ != end_ && *at_ == '\t' && ++at_);
+    const char* value_end = at_;
+    bool ended = false;
+    if (HttpError error = ReadLineEnd(ended); error != HttpError::kNone || incomplete_) {
+      return error;
+    }
+    if (!ended) return HttpError::kBadRequest;  // NUL and other controls
+    while (value_end != value && (value_end[-1] == ' ' || value_end[-1] == '\t')) value_end--;
+    return TakeField({name, name_bytes}, {value, static_cast<size_t>(value_end - value)});
+  }
+
+  HttpError TakeField(std::string_view name, std::string_view value) {
+    switch (name.size()) {
+      case 4:
+        if (EqualsIgnoringCase(name, "host")) return TakeHost(value);
+        break;
+      case 6:
+        if (EqualsIgnoringCase(name, "accept")) KeepFirst(request_.accept, value);
+        break;
+      case 10:
+        if (EqualsIgnoringCase(name, "user-agent")) KeepFirst(request_.user_agent, value);
+        break;
+      case 14:
+        if (EqualsIgnoringCase(name, "content-length")) return TakeContentLength(value);
+        break;
+      case 15:
+        if (EqualsIgnoringCase(name, "accept-language")) {
+          KeepFirst(request_.accept_language, value);
+        }
+        break;
+      case 17:
+        if (EqualsIgnoringCase(name, "transfer-encoding")) return TakeTransferEncoding(value);
+        break;
+      default:
+        break;
+    }
+    return HttpError::kNone;
+  }
+
+  static void KeepFirst(std::string_view& field, std::string_view value) {
+    if (!field.data()) field = value;
+  }
+
+  HttpError TakeHost(std::string_view value) {
+    if (host_seen_ || !ValidHost(value)) return HttpError::kBadRequest;
+    host_seen_ = true;
+    if (request_.target_form != TargetForm::kAbsolute) request_.host = value;
+    return HttpError::kNone;
+  }
+
+  HttpError TakeContentLength(std::string_view value) {
+    constexpr size_t kMaxDigits = 18;  // below 2^63
+    if (value.empty() || value.size() > kMaxDigits) return HttpError::kBadRequest;
+    for (char c : value) {
+      if (!Is(c, kDigitChar)) return HttpError::kBadRequest;
+    }
+    if (content_length_.data() && content_length_ != value) return HttpError::kBadRequest;
+    content_length_ = value;
+    return HttpError::kNone;
+  }
+
+  // RFC 9112 §6.3: the last coding of a request is chunked, or its length cannot be known.
+  HttpError TakeTransferEncoding(std::string_view value) {
+    constexpr std::string_view kChunked = "chunked";
+    if (value.size() < kChunked.size()) return HttpError::kBadRequest;
+    const size_t start = value.size() - kChunked.size();
+    if (!EqualsIgnoringCase(value.substr(start), kChunked)) return HttpError::kBadRequest;
+    if (start && value[start - 1] != ' ' && value[start - 1] != ',' && value[start - 1] != '\t') {
+      return HttpError::kBadRequest;
+    }
+    chunked_ = true;
+    return HttpError::kNone;
+  }
+
+  HttpError CheckFields() {
+    // RFC 9112 §3.2: a request of HTTP/1.1 has exactly one Host.
+    if (!host_seen_ && request_.minor_version > 0) return HttpError::kBadRequest;
+    // §6.1: both, or chunked in HTTP/1.0, is faulty framing.
+    if (chunked_ && (content_length_.data() || request_.minor_version == 0)) {
+      return HttpError::kBadRequest;
+    }
+    request_.has_body = chunked_ || content_length_.find_first_not_of('0') != content_length_.npos;
+    return HttpError::kNone;
+  }
+
+  const char* const begin_;
+  const char* at_;
+  const char* const end_;
+  HttpRequest& request_;
+  bool incomplete_ = false;
+  bool host_seen_ = false;
+  bool chunked_ = false;
+  std::string_view content_length_;
+};
+
+}  // namespace
+
+HttpResult ParseHttpRequest(std::string_view input, HttpRequest& request) {
+  request = HttpRequest{};
+  return Reader(input, request).Read();
+}
+
+Beginning JudgeBeginning(std::string_view input) {
+  const size_t start = std::min(input.find_first_not_of("\r\n"), input.size());
+  const std::string_view line = input.substr(start);
+  if (line.empty()) return Beginning::kPossible;
+  if (static_cast<uint8_t>(line[0]) == kTlsHandshakeRecord) return Beginning::kCertain;
+  for (std::string_view method : kKnownMethods) {
+    const size_t bytes = std::min(method.size(), line.size());
+    if (line.substr(0, bytes) == method.substr(0, bytes)) return Beginning::kCertain;
+  }
+  size_t capitals = 0;
+  while (capitals < line.size() && line[capitals] >= 'A' && line[capitals] <= 'Z') capitals++;
+  if (capitals > kMaxMethodBytes) return Beginning::kUnlikely;
+  if (capitals == line.size()) return Beginning::kPossible;
+  return capitals && line[capitals] == ' ' ? Beginning::kPossible : Beginning::kUnlikely;
+}
+
+bool ValidHost(std::string_view host) {
+  size_t at = 0;
+  if (!host.empty() && host[0] == '[') {
+    at = 1;
+    while (at < host.size() && (Is(host[at], kHostChar) || host[at] == ':')) at++;
+    if (at < 4 || at == host.size() || host[at] != ']') return false;
+    at++;
+  } else {
+    for (; at < host.size() && host[at] != ':'; at++) {
+      if (Is(host[at], kHostChar)) continue;
+      if (host[at] != '%' || host.size() - at < 3 || !Is(host[at + 1], kHexChar) ||
+          !Is(host[at + 2], kHexChar)) {
+        return false;
+      }
+      at += 2;
+    }
+  }
+  if (at == host.size()) return true;
+  if (host[at] != ':' || host.size() - at > 6) return false;
+  for (char c : host.substr(at + 1)) {
+    if (!Is(c, kDigitChar)) return false;
+  }
+  return true;
+}
+
+}  // namespace narthex

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/snapshot.h"
+
+#include <net/if.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+
+namespace narthex {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kMaxSnapshotBytes = 16 << 20;
+constexpr size_t kMaxTextBytes = 1024;
+
+// Thrown and caught inside this file only: loading is no hot path.
+struct BadSnapshot : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+const json& Member(const json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end()) throw BadSnapshot(std::string("\"") + name + "\" is missing");
+  return *found;
+}
+
+uint64_t Number(const json& object, const char* name, uint64_t least, uint64_t most) {
+  const json& value = Member(object, name);
+  if (!value.is_number_unsigned() || value.get<uint64_t>() < least ||
+      value.get<uint64_t>() > most) {
+    throw BadSnapshot(std::string("\"") + name + "\" is no number from " + std::to_string(least) +
+                      " to " + std::to_string(most));
+  }
+  return value.get<uint64_t>();
+}
+
+bool Flag(const json& object, const char* name) {
+  const json& value = Member(object, name);
+  if (!value.is_boolean()) throw BadSnapshot(std::string("\"") + name + "\" is no boolean");
+  return value.get<bool>();
+}
+
+// Text without control characters, not empty.
+std::string Text(const json& object, const char* name, size_t max_bytes = kMaxTextBytes) {
+  const json& value = Member(object, name);
+  if (!value.is_string()) throw BadSnapshot(std::string("\"") + name + "\" is no string");
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.empty() || text.size() > max_bytes) {
+    throw BadSnapshot(std::string("\"") + name + "\" must have 1 to " + std::to_string(max_bytes) +
+                      " bytes");
+  }
+  for (char c : text) {
+    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
+      throw BadSnapshot(std::string("\"") + name + "\" holds control characters");
+    }
+  }
+  return text;
+}
+
+std::string Name(const json& object, const char* name, size_t max_bytes) {
+  std::string text = Text(object, name, max_bytes);
+  for (char c : text) {
+    if (!std::isalnum(static_cast<unsigned char>(c)) && !std::strchr("-_.", c)) {
+      throw BadSnapshot(std::string("\"") + name + "\" may hold letters, digits, '-', '_' and '.'");
+    }
+  }
+  return text;
+}
+
+std::string InterfaceName(const json& object) {
+  std::string text = Text(object, "interface", IFNAMSIZ - 1);
+  // A comma would end the name in DPDK's device arguments.
+  if (text.find_first_of("/,: ") != text.npos || text == "." || text == "..") {
+    throw BadSnapshot("\"interface\" is no interface name");
+  }
+  return text;
+}
+
+// An absolute URL of ASCII that can stand in HTML, JSON and text (RFC 3986 §2).
+std::string PortalUrl(const json& object) {
+  std::string url = Text(object, "portal_url");
+  const bool http = url.rfind("http://", 0) == 0 && url.size() > 7;
+  const bool https = url.rfind("https://", 0) == 0 && url.size() > 8;
+  if (!http && !https) throw BadSnapshot("\"portal_url\" is no absolute http or https URL");
+  for (char c : url) {
+    if (static_cast<uint8_t>(c) <= 0x20 || static_cast<uint8_t>(c) >= 0x7f ||
+        std::strchr("\"<>\\^`{|}", c)) {
+      throw BadSnapshot("\"portal_url\" holds characters that a URL must percent-encode");
+    }
+  }
+  return url;
+}
+
+ZoneSnapshot ParseZone(const json& zone) {
+  if (!zone.is_object()) throw BadSnapshot("a zone is no object");
+  const auto id = static_cast<uint16_t>(Number(zone, "id", 1, UINT16_MAX));
+  const auto queues = static_cast<uint16_t>(Number(zone, "queues", 1, NX_MAX_QUEUES));
+  const auto worker_base =
+      static_cast<uint16_t>(Number(zone, "worker_base", 0, NX_MAX_WORKERS - queues));
+  std::string error;
+  auto responses = ResponseSet::Render(
+      {.network_name = Text(zone, "network_name"), .portal_url = PortalUrl(zone)}, error);
+  if (!responses) throw BadSnapshot(error);
+  return {id, Name(zone, "name", 64), InterfaceName(zone), queues, worker_base, *responses};
+}
+
+void ParseZones(const json& root, Snapshot& snapshot) {
+  const json& zones = Member(root, "zones");
+  if (!zones.is_array() || zones.empty() || zones.size() > NX_MAX_ZONES) {
+    throw BadSnapshot("\"zones\" is no list of 1 to " + std::to_string(NX_MAX_ZONES) + " zones");
+  }
+  std::set<uint16_t> ids;
+  std::set<std::string> interfaces;
+  std::set<uint32_t> workers;
+  for (size_t i = 0; i < zones.size(); i++) {
+    try {
+      ZoneSnapshot zone = ParseZone(zones[i]);
+      if (!ids.insert(zone.id).second) throw BadSnapshot("\"id\" is used twice");
+      if (!interfaces.insert(zone.interface).second) {
+        throw BadSnapshot("\"interface\" is used twice");
+      }
+      for (uint32_t queue = 0; queue < zone.queues; queue++) {
+        if (!workers.insert(zone.worker_base + queue).second) {
+          throw BadSnapshot("\"worker_base\" overlaps another zone");
+        }
+      }
+      snapshot.zones.push_back(std::move(zone));
+    } catch (const BadSnapshot& bad) {
+      throw BadSnapshot("zone " + std::to_string(i + 1) + ": " + bad.what());
+    }
+  }
+}
+
+}  // namespace
+
+bool ZoneSnapshot::SameWorkers(const ZoneSnapshot& other) const {
+  return id == other.id && interface == other.interface && queues == other.queues &&
+         worker_base == other.worker_base;
+}
+
+uint32_t Snapshot::WorkerCount() const {
+  uint32_t count = 0;
+  for (const ZoneSnapshot& zone : zones) count += zone.queues;
+  return count;
+}
+
+bool Snapshot::SameWorkers(const Snapshot& other) const {
+  if (instance != other.instance || bpffs != other.bpffs || zones.size() != other.zones.size()) {
+    return false;
+  }
+  for (size_t i = 0; i < zones.size(); i++) {
+    if (!zones[i].SameWorkers(other.zones[i])) return false;
+  }
+  return true;
+}
+
+std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view text, std::string& error) {
+  try {
+    const json root = json::parse(text);
+    if (!root.is_object()) throw BadSnapshot("it is no object");
+    auto snapshot = std::make_unique<Snapshot>();
+    snapshot->version = static_cast<uint32_t>(Number(root, "version", 1, UINT32_MAX));
+    snapshot->instance = Name(root, "instance", 32);
+    snapshot->bpffs = Text(root, "bpffs");
+    const std::string hugepages = Text(root, "hugepages");
+    if (hugepages != "auto" && hugepages != "never") {
+      throw BadSnapshot("\"hugepages\" is neither \"auto\" nor \"never\"");
+    }
+    snapshot->hugepages = hugepages == "auto";
+    snapshot->idle_backoff = Flag(root, "idle_backoff");
+    ParseZones(root, *snapshot);
+    return snapshot;
+  } catch (const json::exception& bad) {
+    error = std::string("no JSON: ") + bad.what();
+  } catch (const BadSnapshot& bad) {
+    error = bad.what();
+  }
+  return nullptr;
+}
+
+std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::string& error) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    error = "no policy snapshot at " + path + " (" + std::strerror(errno) +
+            "): start narthexd first";
+    return nullptr;
+  }
+  std::string text(kMaxSnapshotBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kMaxSnapshotBytes) {
+    error = path + ": larger than " + std::to_string(kMaxSnapshotBytes) + " bytes";
+    return nullptr;
+  }
+  auto snapshot = ParseSnapshot(text, error);
+  if (!snapshot) error = path + ": " + error;
+  return snapshot;
+}
+
+}  // namespace narthex

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "reply/segment.h"
+
+#include <cstring>
+#include <utility>
+
+#include "wire/checksum.h"
+#include "wire/ethernet.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/tcp.h"
+
+namespace narthex {
+namespace {
+
+constexpr uint8_t kTtl = 64;
+
+struct Segment {
+  uint8_t flags;
+  Seq sequence;
+  Seq acknowledgement;
+  uint16_t window_bytes;
+  const Response* response;  // null: no payload
+};
+
+// Writes the IP header over the received one; returns the sum of the pseudo header. The
+// addresses are read before they are overwritten.
+ChecksumSum WriteIpv4(uint8_t* at, uint32_t segment_bytes) {
+  auto* ip = reinterpret_cast<Ipv4Header*>(at);
+  ip->version_and_words = 4 << 4 | sizeof(Ipv4Header) / 4;
+  ip->dscp_ecn = 0;
+  ip->total_bytes = Be16(static_cast<uint16_t>(sizeof(Ipv4Header) + segment_bytes));
+  ip->id = Be16(0);
+  ip->flags_and_fragment = Be16(kIpv4DontFragment);
+  ip->ttl = kTtl;
+  ip->protocol = kProtocolTcp;
+  ip->checksum = 0;
+  const Ipv4Address client = ip->source;
+  ip->source = ip->destination;
+  ip->destination = client;
+  ip->checksum = ChecksumFinish(ChecksumAdd(ip, sizeof(Ipv4Header)));
+  return PseudoHeaderSum(ip->source, ip->destination, segment_bytes);
+}
+
+ChecksumSum WriteIpv6(uint8_t* at, uint32_t segment_bytes) {
+  auto* ip = reinterpret_cast<Ipv6Header*>(at);
+  ip->version_class_flow = Be32(6u << 28);
+  ip->payload_bytes = Be16(static_cast<uint16_t>(segment_bytes));
+  ip->next_header = kProtocolTcp;
+  ip->hop_limit = kTtl;
+  const Ipv6Address client = ip->source;
+  ip->source = ip->destination;
+  ip->destination = client;
+  return PseudoHeaderSum(ip->source, ip->destination, segment_bytes);
+}
+
+uint32_t WriteSegment(uint8_t* frame, const Packet& packet, const Segment& segment) {
+  auto* ethernet = reinterpret_cast<EthernetHeader*>(frame);
+  const MacAddress client = ethernet->source;
+  ethernet->source = ethernet->destination;
+  ethernet->destination = client;
+
+  const uint32_t payload_bytes = segment.response ? segment.response->size : 0;
+  const uint32_t segment_bytes = sizeof(TcpHeader) + payload_bytes;
+  uint8_t* ip = frame + packet.ip_offset;
+  const uint32_t ip_bytes = packet.flow.ipv6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
+  ChecksumSum sum =
+      packet.flow.ipv6 ? WriteIpv6(ip, segment_bytes) : WriteIpv4(ip, segment_bytes);
+
+  auto* tcp = reinterpret_cast<TcpHeader*>(ip + ip_bytes);
+  tcp->source_port = Be16::FromRaw(packet.flow.server_port);
+  tcp->destination_port = Be16::FromRaw(packet.flow.client_port);
+  tcp->sequence = Be32(segment.sequence.Value());
+  tcp->acknowledgement = Be32(segment.acknowledgement.Value());
+  tcp->words = sizeof(TcpHeader) / 4 << 4;
+  tcp->flags = segment.flags;
+  tcp->window = Be16(segment.window_bytes);
+  tcp->checksum = 0;
+  tcp->urgent = Be16(0);
+  sum += ChecksumAdd(tcp, sizeof(TcpHeader));
+  if (segment.response) {
+    std::memcpy(tcp + 1, segment.response->bytes.data(), payload_bytes);
+    sum += segment.response->sum;
+  }
+  tcp->checksum = ChecksumFinish(sum);
+  return packet.ip_offset + ip_bytes + segment_bytes;
+}
+
+}  // namespace
+
+uint32_t WriteResponse(uint8_t* frame, const Packet& packet, Seq acknowledge,
+                       const Response& response) {
+  return WriteSegment(frame, packet,
+                      {.flags = kTcpPsh | kTcpAck | kTcpFin,
+                       .sequence = packet.acknowledgement,
+                       .acknowledgement = acknowledge,
+                       .window_bytes = NX_WINDOW_BYTES,
+                       .response = &response});
+}
+
+uint32_t WriteAck(uint8_t* frame, const Packet& packet, Seq acknowledge) {
+  return WriteSegment(frame, packet,
+                      {.flags = kTcpAck,
+                       .sequence = packet.acknowledgement,
+                       .acknowledgement = acknowledge,
+                       .window_bytes = NX_WINDOW_BYTES,
+                       .response = nullptr});
+}
+
+uint32_t WriteReset(uint8_t* frame, const Packet& packet) {
+  return WriteSegment(frame, packet,
+                      {.flags = kTcpRst,
+                       .sequence = packet.acknowledgement,
+                       .acknowledgement = Seq(0),
+                       .window_bytes = 0,
+                       .response = nullptr});
+}
+
+}  // namespace narthex

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/eal_port.h"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mempool.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace narthex {
+namespace {
+
+// The AF_XDP rings of one queue: 256 to 512 keep the cache warm; the fill ring is the driver's.
+constexpr uint16_t kRingEntries = 512;
+// The driver parks 2048 in the fill ring, as many may wait in the others.
+constexpr unsigned kPoolBuffers = 8191;
+constexpr unsigned kPoolCache = 256;
+constexpr uint64_t kPoolMib = 24;
+constexpr uint64_t kBaseMib = 40;
+// A socket of a crashed predecessor is removed by the kernel shortly after its death.
+constexpr int kBindAttempts = 20;
+constexpr useconds_t kBindPause_us = 50'000;
+constexpr char kDriverLog[] = "pmd.net.af_xdp*";
+
+std::vector<int> AllowedCpus() {
+  cpu_set_t set;
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    }
+  }
+  return cpus;
+}
+
+uint64_t FreeHugepagesKib() {
+  std::ifstream meminfo("/proc/meminfo");
+  std::string name;
+  uint64_t value;
+  uint64_t free_pages = 0;
+  uint64_t page_kib = 0;
+  while (meminfo >> name >> value) {
+    if (name == "HugePages_Free:") free_pages = value;
+    if (name == "Hugepagesize:") page_kib = value;
+    std::getline(meminfo, name);
+  }
+  return free_pages * page_kib;
+}
+
+std::string Join(const std::vector<int>& cpus) {
+  std::string text;
+  for (int cpu : cpus) text += (text.empty() ? "" : ",") + std::to_string(cpu);
+  return text;
+}
+
+// Lcore 0 is the main thread's. A worker that spins gets a core of its own, from the last one
+// down, if there are enough; one that sleeps when idle goes where the scheduler puts it.
+std::string LcoreMap(uint32_t workers, bool spin, const std::vector<int>& cpus) {
+  const std::string all = "@(" + Join(cpus) + ")";
+  std::string map = "(0)" + all;
+  for (uint32_t i = 0; i < workers; i++) {
+    map += ",(" + std::to_string(i + 1) + ")";
+    const bool own = spin && cpus.size() > workers;
+    map += own ? "@" + std::to_string(cpus[cpus.size() - 1 - i]) : all;
+  }
+  return map;
+}
+
+// Makes the pool and binds the socket. The driver loses the buffers that it took for a socket
+// that could not be bound, so each attempt has a pool of its own.
+rte_mempool* BindQueue(uint16_t port, const std::string& device) {
+  rte_mempool* pool = rte_pktmbuf_pool_create(("pool_" + device).c_str(), kPoolBuffers, kPoolCache,
+                                              0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+  // The driver makes the first chunk of the pool its umem: all buffers must lie in it.
+  if (pool && pool->nb_mem_chunks == 1 &&
+      rte_eth_rx_queue_setup(port, 0, kRingEntries, SOCKET_ID_ANY, nullptr, pool) == 0) {
+    return pool;
+  }
+  rte_mempool_free(pool);
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<WorkerPlace> PlaceWorkers(const Snapshot& snapshot) {
+  std::vector<WorkerPlace> places;
+  for (size_t zone = 0; zone < snapshot.zones.size(); zone++) {
+    for (uint16_t queue = 0; queue < snapshot.zones[zone].queues; queue++) {
+      places.push_back({zone, queue, "net_af_xdp" + std::to_string(places.size())});
+    }
+  }
+  return places;
+}
+
+EalPlan PlanEal(const Snapshot& snapshot, uint64_t free_hugepages_kib,
+                const std::vector<int>& cpus) {
+  const std::vector<WorkerPlace> places = PlaceWorkers(snapshot);
+  const uint64_t needed_mib = kBaseMib + kPoolMib * places.size();
+  EalPlan plan;
+  plan.hugepages = snapshot.hugepages && free_hugepages_kib >= needed_mib * 1024;
+  plan.arguments = {"--no-pci", "--no-telemetry", "--iova-mode=va", "--log-level=error",
+                    "--file-prefix=narthex-" + snapshot.instance,
+                    "--lcores=" + LcoreMap(snapshot.WorkerCount(), !snapshot.idle_backoff, cpus)};
+  if (plan.hugepages) {
+    plan.arguments.emplace_back("--in-memory");
+  } else {
+    plan.arguments.emplace_back("--no-huge");
+    plan.arguments.push_back("-m");
+    plan.arguments.push_back(std::to_string(needed_mib));
+  }
+  for (const WorkerPlace& place : places) {
+    plan.arguments.push_back("--vdev=" + place.device +
+                             ",iface=" + snapshot.zones[place.zone].interface +
+                             ",start_queue=" + std::to_string(place.queue) +
+                             ",queue_count=1,busy_budget=0");
+  }
+  return plan;
+}
+
+bool StartEal(const Snapshot& snapshot, bool& hugepages, std::string& error) {
+  if (snapshot.WorkerCount() >= RTE_MAX_LCORE || snapshot.WorkerCount() > RTE_MAX_ETHPORTS) {
+    error = std::to_string(snapshot.WorkerCount()) + " workers are more than DPDK can run (" +
+            std::to_string(std::min(RTE_MAX_LCORE - 1, RTE_MAX_ETHPORTS)) + ")";
+    return false;
+  }
+  EalPlan plan = PlanEal(snapshot, FreeHugepagesKib(), AllowedCpus());
+  hugepages = plan.hugepages;
+  plan.arguments.insert(plan.arguments.begin(), "narthex-dataplane");
+  std::vector<char*> argv;
+  for (std::string& argument : plan.arguments) argv.push_back(argument.data());
+  if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
+    error = std::string("DPDK does not start: ") + rte_strerror(rte_errno) +
+            (rte_errno == EAGAIN || rte_errno == EEXIST
+                 ? " (does another narthex-dataplane of this instance run?)"
+                 : "");
+    return false;
+  }
+  return true;
+}
+
+void StopEal() { rte_eal_cleanup(); }
+
+std::unique_ptr<EalPort> EalPort::Open(const std::string& device, const std::string& interface,
+                                       uint16_t queue, std::string& error) {
+  const std::string where = interface + " queue " + std::to_string(queue) + ": ";
+  std::unique_ptr<EalPort> port(new EalPort());
+  const rte_eth_conf config = {};
+  if (rte_eth_dev_get_port_by_name(device.c_str(), &port->port_) != 0 ||
+      rte_eth_dev_configure(port->port_, 1, 1, &config) != 0 ||
+      rte_eth_tx_queue_setup(port->port_, 0, kRingEntries, SOCKET_ID_ANY, nullptr) != 0) {
+    error = where + "cannot make an AF_XDP device of it (has the interface this queue?)";
+    return nullptr;
+  }
+  for (int attempt = 1; attempt <= kBindAttempts && !port->pool_; attempt++) {
+    // The driver's complaints are of interest when they are the last.
+    rte_log_set_level_pattern(kDriverLog, attempt < kBindAttempts ? RTE_LOG_EMERG : RTE_LOG_ERR);
+    if (attempt > 1) usleep(kBindPause_us);
+    port->pool_ = BindQueue(port->port_, device);
+  }
+  if (!port->pool_) {
+    error = where + "cannot open the AF_XDP socket: does another narthex-dataplane hold the queue?";
+    return nullptr;
+  }
+  if (rte_eth_dev_start(port->port_) != 0) {
+    error = where + "cannot start the AF_XDP device";
+    return nullptr;
+  }
+  port->started_ = true;
+  return port;
+}
+
+EalPort::~EalPort() {
+  if (!started_) return;
+  rte_eth_dev_stop(port_);
+  rte_eth_dev_close(port_);
+}
+
+}  // namespace narthex

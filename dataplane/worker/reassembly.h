@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pieces of requests that did not come in one segment.
+//
+// Bounded (entries, bytes of each), timed from the first piece, the oldest entry evicted when
+// full; all memory is taken at construction. Keyed by flow and cookie, under a secret hash, so
+// that no client can choose its bucket.
+//
+// The responder keeps no client's initial sequence number, so the first piece is told by its
+// content, not by its number: a run of bytes that begins like a request is one. Anything else
+// waits, unacknowledged, for the piece before it; when the same lowest piece has come
+// kSightings times and nothing before it, it is the beginning.
+//
+// An entry outlives its answer, so that later segments (a lost response, a body in flight) draw
+// the same one.
+//
+//       base                    base + run
+//        |———— contiguous ————————|      |—— piece ——|      ranges
+//
+// Threads: one table belongs to one worker.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "bpf/cookie.h"
+#include "decide/decide.h"
+#include "wire/sequence.h"
+
+namespace narthex {
+
+struct ReassemblyLimits {
+  uint32_t entries = 1024;
+  uint32_t entry_bytes = NX_WINDOW_BYTES;  // a client has no more than this in flight
+  uint64_t timeout_ns = 10'000'000'000;
+};
+
+class Reassembly {
+ public:
+  static constexpr int kMaxRanges = 8;
+  static constexpr int kSightings = 3;
+
+  // The two parts of the hash key are secrets of the process.
+  Reassembly(const ReassemblyLimits& limits, uint64_t secret0, uint64_t secret1);
+
+  struct Range {  // of bytes present, relative to base
+    uint32_t begin;
+    uint32_t end;
+  };
+
+  class Entry {
+   public:
+    // Bytes from the lowest piece on, without a gap.
+    std::string_view Run() const;
+    // The sequence number after Run(), and after the FIN if the run reaches it.
+    Seq RunEnd() const;
+    bool FinReached() const { return fin_seen_ && base_ + ranges_[0].end == fin_; }
+    // The run has reached the end of the buffer.
+    bool Full() const { return ranges_[0].end == capacity_; }
+    // The lowest piece has been repeated so often that nothing comes before it.
+    bool SeenOften() const { return sightings_ >= kSightings; }
+
+    bool Answered() const { return answered_; }
+    Answer GetAnswer() const { return answer_; }
+    // What the answer acknowledged; never goes back.
+    Seq AnsweredEnd() const { return answered_end_; }
+    void AdvanceAnsweredEnd(Seq end) {
+      if (end > answered_end_) answered_end_ = end;
+    }
+
+    // Adds a piece; false if it does not fit (too far away, too many gaps).
+    bool Add(Seq sequence, std::span<const uint8_t> piece, bool fin);
+
+   private:
+    friend class Reassembly;
+    bool ShiftBase(uint32_t bytes);
+    bool Insert(Range range);
+
+    nx_flow flow_;
+    Seq cookie_;
+    Seq base_;
+    Seq fin_;
+    Seq answered_end_;
+    uint32_t capacity_;
+    uint8_t* bytes_;
+    std::array<Range, kMaxRanges> ranges_;  // ascending, never touching
+    uint8_t range_count_;
+    uint8_t sightings_;
+    bool fin_seen_;
+    bool answered_;
+    Answer answer_;
+    uint64_t deadline_ns_;
+    uint32_t older_;
+    uint32_t newer_;
+    uint32_t next_in_bucket_;
+  };
+
+  // The entry of a connection in whose stream `sequence` can lie, or null. An entry left by an
+  // earlier connection of the same ports is removed.
+  Entry* Find(const nx_flow& flow, Seq cookie, Seq sequence);
+
+  // A new entry, whose stream is first known at `sequence`. Sets `evicted` if an unanswered one
+  // had to go for it.
+  Entry* Create(const nx_flow& flow, Seq cookie, Seq sequence, uint64_t now_ns, bool& evicted);
+
+  // Marks an entry as answered up to `end`; its time begins anew.
+  void MarkAnswered(Entry* entry, Answer answer, Seq end, uint64_t now_ns);
+
+  // Removes what is out of time; returns how many of them had no answer yet.
+  uint32_t Expire(uint64_t now_ns);
+
+  uint32_t Size() const { return size_; }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  uint32_t Bucket(const nx_flow& flow, Seq cookie) const;
+  uint32_t IndexOf(const Entry* entry) const { return static_cast<uint32_t>(entry - &entries_[0]); }
+  void Unlink(uint32_t index);     // from the order of age
+  void LinkNewest(uint32_t index, uint64_t now_ns);
+  void Remove(uint32_t index);
+
+  const ReassemblyLimits limits_;
+  const uint64_t secret_[2];
+  std::unique_ptr<uint8_t[]> bytes_;
+  std::vector<Entry> entries_;
+  std::vector<uint32_t> free_;
+  std::vector<uint32_t> buckets_;  // power of two
+  uint32_t oldest_ = kNone;
+  uint32_t newest_ = kNone;
+  uint32_t size_ = 0;
+};
+
+}  // namespace narthex

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "worker/shared_maps.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace narthex {
+namespace {
+
+// The name by which libxdp takes an attached program for its own default one.
+constexpr char kClassifierName[] = "xsk_def_prog";
+
+size_t PageRounded(size_t bytes) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  int Get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+}  // namespace
+
+SharedMaps::Mapping SharedMaps::Map(const std::string& path, uint32_t value_bytes,
+                                    uint32_t entries, bool writable, std::string& error) {
+  const Fd fd(bpf_obj_get(path.c_str()));
+  if (fd.Get() < 0) {
+    error = path + ": " + std::strerror(errno) + ": start narthexd first";
+    return {};
+  }
+  bpf_map_info info = {};
+  __u32 info_bytes = sizeof(info);
+  if (bpf_obj_get_info_by_fd(fd.Get(), &info, &info_bytes) != 0 ||
+      info.type != BPF_MAP_TYPE_ARRAY || !(info.map_flags & BPF_F_MMAPABLE) ||
+      info.value_size != value_bytes || info.max_entries != entries) {
+    error = path + ": not the map of this version: upgrade narthexd and narthex-dataplane together";
+    return {};
+  }
+  // An array lays out its values at multiples of 8 bytes.
+  static_assert(sizeof(nx_worker) % 8 == 0 && sizeof(nx_cookie_keys) % 8 == 0);
+  const size_t bytes = PageRounded(size_t{value_bytes} * entries);
+  void* data =
+      mmap(nullptr, bytes, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd.Get(), 0);
+  if (data == MAP_FAILED) {
+    error = path + ": mmap: " + std::strerror(errno);
+    return {};
+  }
+  return {data, bytes};
+}
+
+std::unique_ptr<SharedMaps> SharedMaps::Open(const std::string& bpffs, std::string& error) {
+  std::unique_ptr<SharedMaps> maps(new SharedMaps());
+  maps->cookie_keys_ = Map(bpffs + "/cookie_keys", sizeof(nx_cookie_keys), 1, false, error);
+  if (!maps->cookie_keys_.data) return nullptr;
+  maps->workers_ = Map(bpffs + "/workers", sizeof(nx_worker), NX_MAX_WORKERS, true, error);
+  if (!maps->workers_.data) return nullptr;
+  return maps;
+}
+
+SharedMaps::~SharedMaps() {
+  for (const Mapping& mapping : {cookie_keys_, workers_}) {
+    if (mapping.data) munmap(mapping.data, mapping.bytes);
+  }
+}
+
+std::string CheckClassifier(const std::string& interface) {
+  const unsigned ifindex = if_nametoindex(interface.c_str());
+  if (ifindex == 0) return interface + ": there is no such interface";
+  __u32 program_id = 0;
+  if (bpf_xdp_query_id(static_cast<int>(ifindex), 0, &program_id) != 0) {
+    return interface + ": cannot ask for its XDP program: " + std::strerror(errno);
+  }
+  if (program_id == 0) return "no narthex classifier on " + interface + ": start narthexd first";
+  const Fd fd(bpf_prog_get_fd_by_id(program_id));
+  bpf_prog_info info = {};
+  __u32 info_bytes = sizeof(info);
+  if (fd.Get() < 0 || bpf_obj_get_info_by_fd(fd.Get(), &info, &info_bytes) != 0) {
+    return interface + ": cannot read its XDP program: " + std::strerror(errno);
+  }
+  if (std::strcmp(info.name, kClassifierName) != 0) {
+    return interface + ": XDP program \"" + info.name +
+           "\" is not the narthex classifier: detach it and start narthexd";
+  }
+  return "";
+}
+
+}  // namespace narthex
