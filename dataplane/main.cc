@@ -31,8 +31,8 @@ std::vector<std::unique_ptr<Lcore>> StartWorkers(PolicySwap& policy, SharedMaps&
   const Snapshot& snapshot = policy.Current();
   std::vector<std::unique_ptr<Lcore>> lcores;
   for (const WorkerPlace& place : PlaceWorkers(snapshot)) {
-    auto port = EalPort::Open(place.device, snapshot.zones[place.zone].interface, place.queue,
-                              error);
+    auto port =
+        EalPort::Open(place.device, snapshot.zones[place.zone].interface, place.queue, error);
     if (!port) return {};
     lcores.push_back(std::make_unique<Lcore>(snapshot, place, std::move(port), maps));
     policy.Attach(lcores.back()->Policy());

@@ -47,7 +47,8 @@ bool ReadOptions(int argc, char** argv, Options& options, int& exit_code) {
     }
     const bool usable = choice == 'r' ? *optarg != 0 : choice == 'i' && ValidInstance(optarg);
     if (!usable || chosen) {
-      if (choice != '?') std::fprintf(stderr, "narthex-dataplane: bad or repeated --instance or --run\n");
+      if (choice != '?')
+        std::fprintf(stderr, "narthex-dataplane: bad or repeated --instance or --run\n");
       exit_code = 2;
       return false;
     }

@@ -20,8 +20,7 @@ struct Preference {
 };
 
 bool Equals(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() &&
-         EqualsIgnoringCase(text.data(), lower.data(), lower.size());
+  return text.size() == lower.size() && EqualsIgnoringCase(text.data(), lower.data(), lower.size());
 }
 
 std::string_view Trim(std::string_view text) {

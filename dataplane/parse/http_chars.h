@@ -39,9 +39,7 @@ constexpr std::array<uint8_t, 256> MakeCharClasses() {
 }
 inline constexpr std::array<uint8_t, 256> kCharClasses = MakeCharClasses();
 
-inline bool Is(char c, CharClass wanted) {
-  return kCharClasses[static_cast<uint8_t>(c)] & wanted;
-}
+inline bool Is(char c, CharClass wanted) { return kCharClasses[static_cast<uint8_t>(c)] & wanted; }
 
 // First byte in [at, end) that is a control (below 0x20, or 0x7f), HTAB included; else end.
 inline const char* FindControl(const char* at, const char* end) {

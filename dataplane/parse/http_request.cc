@@ -9,11 +9,10 @@
 namespace narthex {
 namespace {
 
-constexpr std::string_view kKnownMethods[] = {"GET ",     "POST ",    "HEAD ",     "PUT ",
-                                              "DELETE ",  "OPTIONS ", "CONNECT ",  "PATCH ",
-                                              "TRACE ",   "PRI ",     "PROPFIND ", "REPORT ",
-                                              "PROPPATCH ", "MKCOL ", "COPY ",     "MOVE ",
-                                              "LOCK ",    "UNLOCK ",  "SEARCH "};
+constexpr std::string_view kKnownMethods[] = {
+    "GET ",   "POST ",  "HEAD ", "PUT ",      "DELETE ", "OPTIONS ",   "CONNECT ",
+    "PATCH ", "TRACE ", "PRI ",  "PROPFIND ", "REPORT ", "PROPPATCH ", "MKCOL ",
+    "COPY ",  "MOVE ",  "LOCK ", "UNLOCK ",   "SEARCH "};
 constexpr uint8_t kTlsHandshakeRecord = 0x16;
 constexpr uint8_t kTlsMajorVersion = 3;
 
@@ -81,8 +80,7 @@ class Reader {
       incomplete_ = true;
       return HttpError::kNone;
     }
-    return static_cast<uint8_t>(at_[1]) == kTlsMajorVersion ? HttpError::kTls
-                                                            : HttpError::kNotHttp;
+    return static_cast<uint8_t>(at_[1]) == kTlsMajorVersion ? HttpError::kTls : HttpError::kNotHttp;
   }
 
   HttpError ReadMethod() {

@@ -147,13 +147,11 @@ ParseResult ParsePacket(std::span<const uint8_t> frame, Packet& packet) {
 
 bool VerifyChecksums(std::span<const uint8_t> frame, const Packet& packet) {
   const uint8_t* ip = frame.data() + packet.ip_offset;
-  const uint32_t segment_bytes =
-      packet.payload_offset + packet.payload_bytes - packet.tcp_offset;
+  const uint32_t segment_bytes = packet.payload_offset + packet.payload_bytes - packet.tcp_offset;
   ChecksumSum sum = ChecksumAdd(frame.data() + packet.tcp_offset, segment_bytes);
   if (packet.flow.ipv6) {
     const auto* header = reinterpret_cast<const Ipv6Header*>(ip);
-    return ChecksumValid(sum +
-                         PseudoHeaderSum(header->source, header->destination, segment_bytes));
+    return ChecksumValid(sum + PseudoHeaderSum(header->source, header->destination, segment_bytes));
   }
   const auto* header = reinterpret_cast<const Ipv4Header*>(ip);
   return ChecksumValid(ChecksumAdd(ip, header->HeaderBytes())) &&

@@ -187,8 +187,8 @@ std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view text, std::string
 std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::string& error) {
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    error = "no policy snapshot at " + path + " (" + std::strerror(errno) +
-            "): start narthexd first";
+    error =
+        "no policy snapshot at " + path + " (" + std::strerror(errno) + "): start narthexd first";
     return nullptr;
   }
   std::string text(kMaxSnapshotBytes + 1, '\0');

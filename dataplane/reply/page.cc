@@ -6,8 +6,7 @@
 namespace narthex {
 namespace {
 
-constexpr std::string_view kSentence =
-    "You need to log in to this network before you can use it.";
+constexpr std::string_view kSentence = "You need to log in to this network before you can use it.";
 
 std::string Replace(std::string_view templ, std::string_view name, std::string_view url) {
   std::string out;
@@ -48,12 +47,23 @@ std::string EscapeHtml(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&#34;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;

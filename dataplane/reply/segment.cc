@@ -64,8 +64,7 @@ uint32_t WriteSegment(uint8_t* frame, const Packet& packet, const Segment& segme
   const uint32_t segment_bytes = sizeof(TcpHeader) + payload_bytes;
   uint8_t* ip = frame + packet.ip_offset;
   const uint32_t ip_bytes = packet.flow.ipv6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
-  ChecksumSum sum =
-      packet.flow.ipv6 ? WriteIpv6(ip, segment_bytes) : WriteIpv4(ip, segment_bytes);
+  ChecksumSum sum = packet.flow.ipv6 ? WriteIpv6(ip, segment_bytes) : WriteIpv4(ip, segment_bytes);
 
   auto* tcp = reinterpret_cast<TcpHeader*>(ip + ip_bytes);
   tcp->source_port = Be16::FromRaw(packet.flow.server_port);

@@ -102,7 +102,10 @@ EalPlan PlanEal(const Snapshot& snapshot, uint64_t free_hugepages_kib,
   const uint64_t needed_mib = kBaseMib + kPoolMib * places.size();
   EalPlan plan;
   plan.hugepages = snapshot.hugepages && free_hugepages_kib >= needed_mib * 1024;
-  plan.arguments = {"--no-pci", "--no-telemetry", "--iova-mode=va", "--log-level=error",
+  plan.arguments = {"--no-pci",
+                    "--no-telemetry",
+                    "--iova-mode=va",
+                    "--log-level=error",
                     "--file-prefix=narthex-" + snapshot.instance,
                     "--lcores=" + LcoreMap(snapshot.WorkerCount(), !snapshot.idle_backoff, cpus)};
   if (plan.hugepages) {
@@ -113,10 +116,9 @@ EalPlan PlanEal(const Snapshot& snapshot, uint64_t free_hugepages_kib,
     plan.arguments.push_back(std::to_string(needed_mib));
   }
   for (const WorkerPlace& place : places) {
-    plan.arguments.push_back("--vdev=" + place.device +
-                             ",iface=" + snapshot.zones[place.zone].interface +
-                             ",start_queue=" + std::to_string(place.queue) +
-                             ",queue_count=1,busy_budget=0");
+    plan.arguments.push_back(
+        "--vdev=" + place.device + ",iface=" + snapshot.zones[place.zone].interface +
+        ",start_queue=" + std::to_string(place.queue) + ",queue_count=1,busy_budget=0");
   }
   return plan;
 }
@@ -133,10 +135,9 @@ bool StartEal(const Snapshot& snapshot, bool& hugepages, std::string& error) {
   std::vector<char*> argv;
   for (std::string& argument : plan.arguments) argv.push_back(argument.data());
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
-    error = std::string("DPDK does not start: ") + rte_strerror(rte_errno) +
-            (rte_errno == EAGAIN || rte_errno == EEXIST
-                 ? " (does another narthex-dataplane of this instance run?)"
-                 : "");
+    error = "DPDK does not start" +
+            (rte_errno ? std::string(": ") + rte_strerror(rte_errno) : std::string()) +
+            " (does another narthex-dataplane of this instance run?)";
     return false;
   }
   return true;

@@ -11,7 +11,8 @@
 namespace narthex {
 namespace {
 
-constexpr uint64_t kHeartbeatsPerSecond = 40;  // at least one every 50 ms, bursts and sleep included
+constexpr uint64_t kHeartbeatsPerSecond =
+    40;  // at least one every 50 ms, bursts and sleep included
 constexpr uint32_t kEmptyPollsBeforeSleep = 256;
 constexpr unsigned kIdleSleep_us = 50;
 
@@ -73,6 +74,9 @@ void Lcore::Loop() {
     }
     before = after;
   }
+  // No new connections for a worker that is gone.
+  Counters::Store(entry_.heartbeat_ns, 0);
+  __atomic_store_n(&entry_.pid, 0, __ATOMIC_RELAXED);
 }
 
 // The only reader of the clock: bursts in between take their time from the TSC.

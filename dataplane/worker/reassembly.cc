@@ -11,9 +11,7 @@ std::string_view Reassembly::Entry::Run() const {
   return {reinterpret_cast<const char*>(bytes_), ranges_[0].end};
 }
 
-Seq Reassembly::Entry::RunEnd() const {
-  return base_ + ranges_[0].end + (FinReached() ? 1u : 0u);
-}
+Seq Reassembly::Entry::RunEnd() const { return base_ + ranges_[0].end + (FinReached() ? 1u : 0u); }
 
 bool Reassembly::Entry::Add(Seq sequence, std::span<const uint8_t> piece, bool fin) {
   const int32_t offset = sequence - base_;
@@ -79,8 +77,8 @@ bool Reassembly::Entry::Insert(Range range) {
 Reassembly::Reassembly(const ReassemblyLimits& limits, uint64_t secret0, uint64_t secret1)
     : limits_(limits),
       secret_{secret0, secret1},
-      bytes_(std::make_unique_for_overwrite<uint8_t[]>(size_t{limits.entries} *
-                                                       limits.entry_bytes)),
+      bytes_(
+          std::make_unique_for_overwrite<uint8_t[]>(size_t{limits.entries} * limits.entry_bytes)),
       entries_(limits.entries),
       buckets_(std::bit_ceil(2 * limits.entries), kNone) {
   free_.reserve(limits.entries);

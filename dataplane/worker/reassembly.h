@@ -119,7 +119,7 @@ class Reassembly {
 
   uint32_t Bucket(const nx_flow& flow, Seq cookie) const;
   uint32_t IndexOf(const Entry* entry) const { return static_cast<uint32_t>(entry - &entries_[0]); }
-  void Unlink(uint32_t index);     // from the order of age
+  void Unlink(uint32_t index);  // from the order of age
   void LinkNewest(uint32_t index, uint64_t now_ns);
   void Remove(uint32_t index);
 

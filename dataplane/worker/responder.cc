@@ -73,8 +73,7 @@ uint32_t Responder::HandleRequest(uint8_t* frame, const Packet& packet, Instant 
 uint32_t Responder::HandlePiece(uint8_t* frame, const Packet& packet, const HttpResult& alone,
                                 Instant now) {
   const std::span<const uint8_t> payload(frame + packet.payload_offset, packet.payload_bytes);
-  Reassembly::Entry* entry =
-      reassembly_.Find(packet.flow, packet.acknowledgement, packet.sequence);
+  Reassembly::Entry* entry = reassembly_.Find(packet.flow, packet.acknowledgement, packet.sequence);
   if (entry && entry->Answered()) {
     // Each segment that follows draws the response again, with the acknowledgement: so nothing
     // after the request is ever acknowledged to a client without the response beside it.
@@ -128,8 +127,7 @@ uint32_t Responder::AnswerEntry(uint8_t* frame, const Packet& packet, Reassembly
 
 // Answers a segment and keeps the answer for those that follow it.
 uint32_t Responder::Remember(uint8_t* frame, const Packet& packet, Answer answer, Instant now) {
-  Reassembly::Entry* entry =
-      reassembly_.Find(packet.flow, packet.acknowledgement, packet.sequence);
+  Reassembly::Entry* entry = reassembly_.Find(packet.flow, packet.acknowledgement, packet.sequence);
   if (!entry) entry = CreateEntry(packet, now);
   Seq end = End(packet);
   if (entry->Answered() && entry->AnsweredEnd() > end) end = entry->AnsweredEnd();
@@ -142,8 +140,8 @@ uint32_t Responder::Reply(uint8_t* frame, const Packet& packet, Answer answer, S
     counters_.Add(NX_WORKER_RST);
     return WriteReset(frame, packet);
   }
-  const Response& response = mss_class_ == NX_MSS_FULL ? responses_->Full(answer)
-                                                       : responses_->Compact(answer);
+  const Response& response =
+      mss_class_ == NX_MSS_FULL ? responses_->Full(answer) : responses_->Compact(answer);
   // The window has no scale: the SYN-ACK offered none.
   if (packet.window_bytes < response.size) {
     counters_.Add(NX_WORKER_WINDOW_TOO_SMALL);
@@ -161,8 +159,8 @@ uint32_t Responder::Acknowledge(uint8_t* frame, const Packet& packet, Seq acknow
 
 Reassembly::Entry* Responder::CreateEntry(const Packet& packet, Instant now) {
   bool evicted;
-  Reassembly::Entry* entry = reassembly_.Create(packet.flow, packet.acknowledgement,
-                                                packet.sequence, now.ns, evicted);
+  Reassembly::Entry* entry =
+      reassembly_.Create(packet.flow, packet.acknowledgement, packet.sequence, now.ns, evicted);
   if (evicted) counters_.Add(NX_WORKER_REASSEMBLY_EVICTED);
   return entry;
 }

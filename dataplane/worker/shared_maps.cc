@@ -2,12 +2,14 @@
 #include "worker/shared_maps.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <net/if.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <xdp/libxdp.h>
 
 #include <cerrno>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
 
 namespace narthex {
@@ -35,10 +37,17 @@ class Fd {
   const int fd_;
 };
 
+// libxdp's messages, but the one that every start with our classifier brings: it keeps no
+// reference counter, so that libxdp never detaches it.
+int PrintUnexpected(libxdp_print_level level, const char* format, va_list arguments) {
+  if (level != LIBXDP_WARN || std::strstr(format, "refcnt")) return 0;
+  return std::vfprintf(stderr, format, arguments);
+}
+
 }  // namespace
 
-SharedMaps::Mapping SharedMaps::Map(const std::string& path, uint32_t value_bytes,
-                                    uint32_t entries, bool writable, std::string& error) {
+SharedMaps::Mapping SharedMaps::Map(const std::string& path, uint32_t value_bytes, uint32_t entries,
+                                    bool writable, std::string& error) {
   const Fd fd(bpf_obj_get(path.c_str()));
   if (fd.Get() < 0) {
     error = path + ": " + std::strerror(errno) + ": start narthexd first";
@@ -80,24 +89,22 @@ SharedMaps::~SharedMaps() {
 }
 
 std::string CheckClassifier(const std::string& interface) {
+  libxdp_set_print(PrintUnexpected);
   const unsigned ifindex = if_nametoindex(interface.c_str());
   if (ifindex == 0) return interface + ": there is no such interface";
-  __u32 program_id = 0;
-  if (bpf_xdp_query_id(static_cast<int>(ifindex), 0, &program_id) != 0) {
-    return interface + ": cannot ask for its XDP program: " + std::strerror(errno);
+  // The question that libxdp will ask itself when the socket is opened.
+  xdp_multiprog* attached = xdp_multiprog__get_from_ifindex(static_cast<int>(ifindex));
+  if (libxdp_get_error(attached) != 0 || !attached) {
+    return "no narthex classifier on " + interface + ": start narthexd first";
   }
-  if (program_id == 0) return "no narthex classifier on " + interface + ": start narthexd first";
-  const Fd fd(bpf_prog_get_fd_by_id(program_id));
-  bpf_prog_info info = {};
-  __u32 info_bytes = sizeof(info);
-  if (fd.Get() < 0 || bpf_obj_get_info_by_fd(fd.Get(), &info, &info_bytes) != 0) {
-    return interface + ": cannot read its XDP program: " + std::strerror(errno);
-  }
-  if (std::strcmp(info.name, kClassifierName) != 0) {
-    return interface + ": XDP program \"" + info.name +
-           "\" is not the narthex classifier: detach it and start narthexd";
-  }
-  return "";
+  const xdp_program* program = xdp_multiprog__main_prog(attached);
+  const char* name = program ? xdp_program__name(program) : nullptr;
+  const std::string found = name ? name : "";
+  const bool ours = xdp_multiprog__is_legacy(attached) && found == kClassifierName;
+  xdp_multiprog__close(attached);
+  if (ours) return "";
+  return interface + ": XDP program \"" + found +
+         "\" is not the narthex classifier: detach it and start narthexd";
 }
 
 }  // namespace narthex

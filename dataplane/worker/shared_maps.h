@@ -34,8 +34,8 @@ class SharedMaps {
     size_t bytes = 0;
   };
   SharedMaps() = default;
-  static Mapping Map(const std::string& path, uint32_t value_bytes, uint32_t entries,
-                     bool writable, std::string& error);
+  static Mapping Map(const std::string& path, uint32_t value_bytes, uint32_t entries, bool writable,
+                     std::string& error);
 
   Mapping cookie_keys_;
   Mapping workers_;
