@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/bpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <spdlog/spdlog.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+
+namespace narthex {
+namespace {
+
+std::mutex g_messages_mutex;
+std::vector<std::string> g_messages;
+
+int Print(libbpf_print_level level, const char* format, va_list arguments) {
+  char text[8192];
+  std::vsnprintf(text, sizeof text, format, arguments);
+  std::istringstream lines(text);
+  std::lock_guard lock(g_messages_mutex);
+  for (std::string line; std::getline(lines, line);) {
+    spdlog::debug("{}", line);
+    if (level == LIBBPF_WARN) g_messages.push_back(line);
+  }
+  if (g_messages.size() > 64) g_messages.erase(g_messages.begin(), g_messages.end() - 64);
+  return 0;
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+Fd::~Fd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Fd Fd::Duplicate(int fd) { return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 3)); }
+
+Mapping::Mapping(Mapping&& other) noexcept { *this = std::move(other); }
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(address_, other.address_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (address_ != nullptr) munmap(address_, bytes_);
+}
+
+Result<Mapping> Mapping::Of(int map_fd, size_t bytes) {
+  auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  Mapping mapping;
+  mapping.bytes_ = (bytes + page - 1) / page * page;
+  void* address = mmap(nullptr, mapping.bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+  if (address == MAP_FAILED) return Fail(WithErrno("map memory cannot be mapped", errno));
+  mapping.address_ = address;
+  return mapping;
+}
+
+std::string WithErrno(const std::string& text, int error) {
+  return fmt::format("{}: {}", text, std::strerror(std::abs(error)));
+}
+
+bool IsOnBpffs(const std::string& path) {
+  for (std::filesystem::path at = path;; at = at.parent_path()) {
+    struct statfs info;
+    if (statfs(at.c_str(), &info) == 0) return info.f_type == BPF_FS_MAGIC;
+    if (at == at.parent_path()) return false;
+  }
+}
+
+Fd OpenPin(const std::string& path) { return Fd(bpf_obj_get(path.c_str())); }
+
+Result<bpf_map_info> MapInfo(int fd) {
+  bpf_map_info info{};
+  uint32_t size = sizeof info;
+  if (int error = bpf_obj_get_info_by_fd(fd, &info, &size); error != 0)
+    return Fail(WithErrno("map information", error));
+  return info;
+}
+
+Result<bpf_link_info> LinkInfo(int fd) {
+  bpf_link_info info{};
+  uint32_t size = sizeof info;
+  if (int error = bpf_obj_get_info_by_fd(fd, &info, &size); error != 0)
+    return Fail(WithErrno("link information", error));
+  return info;
+}
+
+Fd ProgramById(uint32_t program_id) { return Fd(bpf_prog_get_fd_by_id(program_id)); }
+
+std::string ProgramName(uint32_t program_id) {
+  Fd program = ProgramById(program_id);
+  bpf_prog_info info{};
+  uint32_t size = sizeof info;
+  if (!program || bpf_obj_get_info_by_fd(program.get(), &info, &size) != 0) return "?";
+  return info.name;
+}
+
+AttachedProgram ProgramOn(uint32_t ifindex) {
+  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  if (bpf_xdp_query(static_cast<int>(ifindex), 0, &query) != 0) return {};
+  AttachedProgram attached;
+  attached.native = query.drv_prog_id != 0 || query.hw_prog_id != 0;
+  for (uint32_t id : {query.hw_prog_id, query.drv_prog_id, query.skb_prog_id, query.prog_id})
+    if (attached.id == 0) attached.id = id;
+  return attached;
+}
+
+uint64_t MapMemory(int map_fd) {
+  std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map_fd));
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("memlock:")) return std::strtoull(line.c_str() + 8, nullptr, 10);
+  return 0;
+}
+
+void RouteLibbpfMessages() { libbpf_set_print(Print); }
+
+std::vector<std::string> TakeLibbpfMessages() {
+  std::lock_guard lock(g_messages_mutex);
+  return std::exchange(g_messages, {});
+}
+
+}  // namespace narthex

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/classifier.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <net/if.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "access.skel.h"
+#include "control/garden.h"
+
+namespace narthex {
+namespace {
+
+nx_mode AbiMode(Mode mode) {
+  switch (mode) {
+    case Mode::kEnforce: return NX_MODE_ENFORCE;
+    case Mode::kMonitor: return NX_MODE_MONITOR;
+    case Mode::kBypass: return NX_MODE_BYPASS;
+  }
+  return NX_MODE_ENFORCE;
+}
+
+nx_prefix AbiPrefix(const Prefix& prefix) {
+  std::array<uint8_t, 16> mask{};
+  for (size_t bit = 0; bit < prefix.bits; ++bit) mask[bit / 8] |= 0x80 >> (bit % 8);
+  nx_prefix out{};
+  std::memcpy(out.addr, prefix.base.bytes.data(), sizeof out.addr);
+  std::memcpy(out.mask, mask.data(), sizeof out.mask);
+  return out;
+}
+
+nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout) {
+  nx_zone_config constants{};
+  constants.zone = zone.id;
+  constants.worker_base = static_cast<uint16_t>((zone.id - 1) * NX_MAX_QUEUES);
+  constants.mode = static_cast<uint8_t>(AbiMode(zone.mode));
+  for (const nx_pool& pool : layout.PoolsOf(zone)) constants.pools[constants.pool_count++] = pool;
+  for (const Prefix& prefix : zone.ipv6_prefixes)
+    constants.prefixes[constants.prefix_count++] = AbiPrefix(prefix);
+  for (uint16_t port : zone.intercept_ports) constants.ports[constants.port_count++] = port;
+  for (const Address& resolver : zone.resolvers)
+    std::memcpy(constants.resolvers[constants.resolver_count++], resolver.bytes.data(), 16);
+  return constants;
+}
+
+// What the verifier says last is why it refused.
+Error LoadError(const ZoneConfig& zone, int error) {
+  auto messages = TakeLibbpfMessages();
+  size_t from = messages.size() > 12 ? messages.size() - 12 : 0;
+  for (size_t i = from; i < messages.size(); ++i) spdlog::error("{}", messages[i]);
+  return {ErrorKind::kFailed,
+          WithErrno(fmt::format("zone '{}': the kernel refuses the classifier", zone.name), error)};
+}
+
+}  // namespace
+
+void Classifier::Skeleton::operator()(narthex_access* skeleton) const {
+  narthex_access__destroy(skeleton);
+}
+
+Classifier::~Classifier() = default;
+
+Result<std::unique_ptr<Classifier>> Classifier::Load(const Config& config, const Layout& layout,
+                                                     MapIdentity known) {
+  std::unique_ptr<Classifier> classifier(new Classifier(config, layout, std::move(known)));
+  for (const ZoneConfig& zone : config.zones)
+    if (auto loaded = classifier->LoadZone(zone); !loaded) return Fail(loaded.error());
+  if (auto started = classifier->StartClock(); !started) return Fail(started.error());
+  if (auto mapped = classifier->MapWorkers(); !mapped) return Fail(mapped.error());
+  return classifier;
+}
+
+Outcome Classifier::LoadZone(const ZoneConfig& zone) {
+  Interface interface;
+  interface.zone = &zone;
+  interface.ifindex = if_nametoindex(zone.interface.c_str());
+  interface.skeleton.reset(narthex_access__open());
+  if (!interface.skeleton) return Fail(LoadError(zone, errno));
+  narthex_access& skeleton = *interface.skeleton;
+  nx_zone_config constants = ZoneConstants(zone, layout_);
+  static_assert(sizeof skeleton.rodata->zone_config == sizeof constants);
+  std::memcpy(const_cast<nx_zone_config*>(&skeleton.rodata->zone_config), &constants,
+              sizeof constants);
+
+  if (auto offered = maps_.Offer(skeleton); !offered) return offered;
+  Fd sockets = OpenPin(fmt::format("{}/{}/xsks_map", config_.bpffs_dir, zone.interface));
+  auto info = MapInfo(sockets.get());
+  if (sockets && info && info->type == BPF_MAP_TYPE_XSKMAP &&
+      info->max_entries == bpf_map__max_entries(skeleton.maps.xsks_map))
+    bpf_map__reuse_fd(skeleton.maps.xsks_map, sockets.get());
+
+  TakeLibbpfMessages();
+  if (int error = narthex_access__load(&skeleton); error != 0) return Fail(LoadError(zone, error));
+  if (auto adopted = maps_.Adopt(skeleton); !adopted) return adopted;
+  interfaces_.push_back(std::move(interface));
+  return {};
+}
+
+// The timer ticks on in the pinned map; its callback becomes this program's.
+Outcome Classifier::StartClock() {
+  narthex_access& skeleton = *interfaces_.front().skeleton;
+  LIBBPF_OPTS(bpf_test_run_opts, run);
+  int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton.progs.start_clock), &run);
+  if (error != 0) return Fail(WithErrno("the classifier's clock cannot be started", error));
+  if (run.retval != 0)
+    return Fail(fmt::format("the classifier's clock does not start (step {})", run.retval));
+  return {};
+}
+
+Outcome Classifier::MapWorkers() {
+  auto keys = Mapping::Of(maps_.Descriptor("cookie_keys"), sizeof(nx_cookie_keys));
+  if (!keys) return Fail(keys.error());
+  cookie_keys_ = std::move(*keys);
+  auto workers = Mapping::Of(maps_.Descriptor("workers"), sizeof(nx_worker) * NX_MAX_WORKERS);
+  if (!workers) return Fail(workers.error());
+  workers_ = std::move(*workers);
+  return {};
+}
+
+Outcome Classifier::FillGarden() {
+  int fd = maps_.Descriptor("garden");
+  auto rows = GardenRows(config_.zones);
+  if (!rows) return Fail(rows.error());
+  auto less = [](const nx_garden_key& a, const nx_garden_key& b) {
+    return std::memcmp(&a, &b, sizeof a) < 0;
+  };
+  std::map<nx_garden_key, nx_garden, decltype(less)> wanted(rows->begin(), rows->end(), less);
+  std::vector<nx_garden_key> surplus;
+  nx_garden_key key{}, previous{};
+  for (const void* from = nullptr; bpf_map_get_next_key(fd, from, &key) == 0; from = &previous) {
+    if (!wanted.contains(key)) surplus.push_back(key);
+    previous = key;
+  }
+  for (const auto& [wanted_key, row] : wanted) {
+    nx_garden there{};
+    if (bpf_map_lookup_elem(fd, &wanted_key, &there) == 0 &&
+        std::memcmp(&there, &row, sizeof row) == 0)
+      continue;
+    if (int error = bpf_map_update_elem(fd, &wanted_key, &row, BPF_ANY); error != 0)
+      return Fail(WithErrno("map 'garden'", error));
+  }
+  for (const nx_garden_key& gone : surplus)
+    if (int error = bpf_map_delete_elem(fd, &gone); error != 0 && error != -ENOENT)
+      return Fail(WithErrno("map 'garden'", error));
+  return {};
+}
+
+Classifier::Interface* Classifier::Find(const ZoneConfig& zone) {
+  auto found = std::find_if(interfaces_.begin(), interfaces_.end(), [&](const Interface& one) {
+    return one.zone->name == zone.name;
+  });
+  return found == interfaces_.end() ? nullptr : &*found;
+}
+
+Result<std::vector<uint64_t>> Classifier::Counters() {
+  int cpus = libbpf_num_possible_cpus();
+  if (cpus < 1) return Fail("the number of CPUs is unknown");
+  std::vector<uint64_t> totals(NX_REASON_COUNT), values(static_cast<size_t>(cpus));
+  for (uint32_t reason = 0; reason < NX_REASON_COUNT; ++reason) {
+    if (int error = bpf_map_lookup_elem(maps_.Descriptor("counters"), &reason, values.data());
+        error != 0)
+      return Fail(WithErrno("map 'counters'", error));
+    for (uint64_t value : values) totals[reason] += value;
+  }
+  return totals;
+}
+
+ZoneState Classifier::State(const ZoneConfig& zone) {
+  ZoneState state;
+  Interface* interface = Find(zone);
+  if (interface == nullptr) return state;
+  auto link = LinkInfo(interface->link.get());
+  if (link && link->xdp.ifindex != 0) {
+    AttachedProgram attached = ProgramOn(link->xdp.ifindex);
+    state.ifindex = link->xdp.ifindex;
+    state.program_id = link->prog_id;
+    state.attach = attached.native ? "native" : "generic";
+  }
+  auto all = workers_.As<nx_worker>();
+  for (uint32_t queue = 0; queue < zone.queues; ++queue)
+    state.workers.push_back(all[static_cast<size_t>(zone.id - 1) * NX_MAX_QUEUES + queue]);
+  return state;
+}
+
+}  // namespace narthex

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The classifier on its interfaces: loads one program for each zone, attaches it by a pinned
+// link, switches a running one in place. An interface that has a classifier is never without
+// one; what this start created goes again if the start fails.
+//
+// Order: Preflight (changes nothing), Load, then the maps are filled, then Attach.
+// Thread rule: built from main; afterwards the Gateway functions may be called by any thread.
+#ifndef NARTHEX_CONTROL_CLASSIFIER_H
+#define NARTHEX_CONTROL_CLASSIFIER_H
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "control/bpf.h"
+#include "control/config.h"
+#include "control/gateway.h"
+#include "control/layout.h"
+#include "control/pinned_maps.h"
+
+namespace narthex {
+
+// Finds what would make a start fail, before anything is touched.
+Outcome PreflightClassifier(const Config& config);
+
+// Detaches and unpins everything of the instance; returns the interfaces that were freed.
+Result<std::vector<std::string>> DetachClassifier(const std::string& bpffs_dir);
+
+class Classifier : public Gateway {
+ public:
+  static Result<std::unique_ptr<Classifier>> Load(const Config& config, const Layout& layout,
+                                                  MapIdentity known);
+  ~Classifier() override;
+
+  const PinnedMaps& maps() const { return maps_; }
+  nx_cookie_keys& cookie_keys() { return cookie_keys_.As<nx_cookie_keys>()[0]; }
+
+  // Brings the `garden` map to the configuration by difference.
+  Outcome FillGarden();
+  // All interfaces, or as before.
+  Outcome Attach();
+
+  Result<std::vector<uint64_t>> Counters() override;
+  ZoneState State(const ZoneConfig& zone) override;
+  uint64_t MapBytes() override { return maps_.Memory(); }
+  Result<std::vector<SampleVerdict>> Explain(const ZoneConfig& zone,
+                                             const Address& client) override;
+
+ private:
+  struct Skeleton {
+    void operator()(narthex_access* skeleton) const;
+  };
+  struct Interface {
+    const ZoneConfig* zone = nullptr;
+    uint32_t ifindex = 0;
+    std::unique_ptr<narthex_access, Skeleton> skeleton;
+    Fd link;
+    Fd old_program;         // what the link held before
+    bool new_link = false;  // attached by this start
+  };
+
+  Classifier(const Config& config, const Layout& layout, MapIdentity known)
+      : config_(config), layout_(layout), maps_(config.bpffs_dir, layout, std::move(known)) {}
+
+  Outcome LoadZone(const ZoneConfig& zone);
+  Outcome StartClock();
+  Outcome MapWorkers();
+  Outcome PinAll();
+  Outcome AttachOne(Interface& interface);
+  Outcome SwitchLink(Interface& interface, Fd link);
+  Outcome NewLink(Interface& interface);
+  void Undo();
+  void DropRemovedInterfaces();
+  std::string Directory(const Interface& interface) const {
+    return config_.bpffs_dir + "/" + interface.zone->interface;
+  }
+  Interface* Find(const ZoneConfig& zone);
+
+  const Config& config_;
+  const Layout& layout_;
+  CreatedPaths created_;
+  PinnedMaps maps_;
+  std::vector<Interface> interfaces_;
+  Mapping cookie_keys_;
+  Mapping workers_;
+  std::mutex explain_mutex_;
+};
+
+}  // namespace narthex
+
+#endif  // NARTHEX_CONTROL_CLASSIFIER_H

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attaching: how the classifier gets onto its interfaces, from one version to the next, and off.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <net/if.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "control/classifier.h"
+// The skeleton names types of bpf/abi.h.
+#include "access.skel.h"
+
+namespace narthex {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string LinkPath(const std::string& bpffs_dir, const std::string& interface) {
+  return fmt::format("{}/{}/link", bpffs_dir, interface);
+}
+
+// True if the link is the one that holds what is attached to the interface now. A link whose
+// device went away has index 0; one of another network namespace holds another program.
+bool HoldsInterface(int link_fd, uint32_t ifindex) {
+  auto info = LinkInfo(link_fd);
+  return info && info->type == BPF_LINK_TYPE_XDP && info->xdp.ifindex == ifindex &&
+         info->prog_id == ProgramOn(ifindex).id;
+}
+
+Error Occupied(const ZoneConfig& zone, uint32_t program_id) {
+  return {ErrorKind::kPrecondition,
+          fmt::format("zone '{0}': interface {1} already has XDP program '{2}' (id {3}); remove it "
+                      "with 'ip link set dev {1} xdp off' or choose another interface",
+                      zone.name, zone.interface, ProgramName(program_id), program_id)};
+}
+
+Outcome CheckPermission() {
+  rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+  setrlimit(RLIMIT_MEMLOCK, &unlimited);  // kernels before 5.11 count maps against it
+  Fd probe(bpf_map_create(BPF_MAP_TYPE_ARRAY, "nx_probe", 4, 4, 1, nullptr));
+  if (probe) return {};
+  if (errno == EPERM)
+    return Fail(ErrorKind::kPrecondition,
+                "not permitted to load BPF programs: run as root, or with CAP_BPF, CAP_NET_ADMIN "
+                "and CAP_PERFMON");
+  return Fail(WithErrno("this kernel refuses BPF maps", errno));
+}
+
+// Detaches an interface's link, even if somebody holds it open, and unpins what is there.
+void RemoveInterface(const fs::path& directory) {
+  std::error_code ignored;
+  if (Fd link = OpenPin(directory / "link")) bpf_link_detach(link.get());
+  fs::remove(directory / "link", ignored);
+  fs::remove(directory / "xsks_map", ignored);
+  fs::remove(directory, ignored);
+}
+
+}  // namespace
+
+Outcome PreflightClassifier(const Config& config) {
+  if (auto permitted = CheckPermission(); !permitted) return permitted;
+  if (!IsOnBpffs(config.bpffs_dir)) {
+    std::string parent = fs::path(config.bpffs_dir).parent_path();
+    return Fail(ErrorKind::kPrecondition,
+                fmt::format("bpffs is not mounted at {0}: mount -t bpf bpf {0}", parent));
+  }
+  for (const ZoneConfig& zone : config.zones) {
+    uint32_t ifindex = if_nametoindex(zone.interface.c_str());
+    if (ifindex == 0)
+      return Fail(ErrorKind::kPrecondition,
+                  fmt::format("zone '{}': there is no interface {}; 'ip link' lists those there are",
+                              zone.name, zone.interface));
+    Fd link = OpenPin(LinkPath(config.bpffs_dir, zone.interface));
+    uint32_t there = ProgramOn(ifindex).id;
+    if (there != 0 && !(link && HoldsInterface(link.get(), ifindex)))
+      return Fail(Occupied(zone, there));
+  }
+  return {};
+}
+
+Outcome Classifier::PinAll() {
+  if (auto made = created_.MakeDirectory(config_.bpffs_dir); !made) return made;
+  if (auto pinned = maps_.PinNew(created_); !pinned) return pinned;
+  for (Interface& interface : interfaces_) {
+    if (auto made = created_.MakeDirectory(Directory(interface)); !made) return made;
+    std::string path = Directory(interface) + "/xsks_map";
+    Fd pin = OpenPin(path);
+    auto pinned = MapInfo(pin.get());
+    auto ours = MapInfo(bpf_map__fd(interface.skeleton->maps.xsks_map));
+    if (pinned && ours && pinned->id == ours->id) continue;
+    unlink(path.c_str());  // one that does not fit
+    if (auto done = created_.Pin(bpf_map__fd(interface.skeleton->maps.xsks_map), path); !done)
+      return done;
+  }
+  return {};
+}
+
+Outcome Classifier::SwitchLink(Interface& interface, Fd link) {
+  auto info = LinkInfo(link.get());
+  if (!info) return Fail(info.error());
+  interface.old_program = ProgramById(info->prog_id);
+  int program = bpf_program__fd(interface.skeleton->progs.xsk_def_prog);
+  if (int error = bpf_link_update(link.get(), program, nullptr); error != 0)
+    return Fail(WithErrno(fmt::format("zone '{}': the classifier on {} cannot be switched",
+                                      interface.zone->name, interface.zone->interface),
+                          error));
+  interface.link = std::move(link);
+  return {};
+}
+
+Outcome Classifier::NewLink(Interface& interface) {
+  const ZoneConfig& zone = *interface.zone;
+  int program = bpf_program__fd(interface.skeleton->progs.xsk_def_prog);
+  interface.link = Fd(bpf_link_create(program, static_cast<int>(interface.ifindex), BPF_XDP, nullptr));
+  if (!interface.link) {
+    int error = errno;
+    uint32_t there = ProgramOn(interface.ifindex).id;
+    if (error == EBUSY && there != 0) return Fail(Occupied(zone, there));
+    return Fail(WithErrno(fmt::format("zone '{}': the classifier cannot be attached to {}",
+                                      zone.name, zone.interface),
+                          error));
+  }
+  interface.new_link = true;
+  return created_.Pin(interface.link.get(), LinkPath(config_.bpffs_dir, zone.interface));
+}
+
+Outcome Classifier::AttachOne(Interface& interface) {
+  std::string path = LinkPath(config_.bpffs_dir, interface.zone->interface);
+  Fd link = OpenPin(path);
+  if (link && HoldsInterface(link.get(), interface.ifindex))
+    return SwitchLink(interface, std::move(link));
+  if (link) {
+    spdlog::info("interface {} was created anew: its old link goes", interface.zone->interface);
+    unlink(path.c_str());
+  }
+  return NewLink(interface);
+}
+
+void Classifier::Undo() {
+  for (Interface& interface : interfaces_) {
+    if (!interface.link || interface.new_link) continue;  // a new link goes with its pin
+    if (interface.old_program)
+      bpf_link_update(interface.link.get(), interface.old_program.get(), nullptr);
+  }
+}
+
+Outcome Classifier::Attach() {
+  if (auto pinned = PinAll(); !pinned) return pinned;
+  for (Interface& interface : interfaces_) {
+    if (auto attached = AttachOne(interface); !attached) {
+      Undo();
+      return attached;
+    }
+  }
+  created_.Keep();
+  if (auto replaced = maps_.ReplaceUnfit(); !replaced) return replaced;
+  DropRemovedInterfaces();
+  return {};
+}
+
+void Classifier::DropRemovedInterfaces() {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(config_.bpffs_dir, ignored)) {
+    std::string name = entry.path().filename();
+    bool wanted = std::any_of(interfaces_.begin(), interfaces_.end(), [&](const Interface& one) {
+      return one.zone->interface == name;
+    });
+    if (!entry.is_directory(ignored) || wanted) continue;
+    RemoveInterface(entry.path());
+    spdlog::warn("interface {} is in no zone any more: detached, everybody there passes", name);
+  }
+}
+
+Result<std::vector<std::string>> DetachClassifier(const std::string& bpffs_dir) {
+  if (auto permitted = CheckPermission(); !permitted) return Fail(permitted.error());
+  std::vector<std::string> freed;
+  std::error_code error;
+  if (!fs::exists(bpffs_dir, error)) return freed;
+  if (!IsOnBpffs(bpffs_dir)) return Fail(fmt::format("{} is not on a bpffs", bpffs_dir));
+  std::vector<fs::path> entries;
+  for (const auto& entry : fs::directory_iterator(bpffs_dir, error)) entries.push_back(entry.path());
+  // Programs first, maps after them: a program whose clock stands still would be worse.
+  for (const fs::path& path : entries) {
+    if (!fs::is_directory(path, error)) continue;
+    bool had_link = fs::exists(path / "link", error);
+    RemoveInterface(path);
+    if (had_link) freed.push_back(path.filename());
+  }
+  for (const fs::path& path : entries) fs::remove(path, error);
+  fs::remove(bpffs_dir, error);
+  if (error) return Fail(fmt::format("{}: {}", bpffs_dir, error.message()));
+  std::sort(freed.begin(), freed.end());
+  return freed;
+}
+
+}  // namespace narthex

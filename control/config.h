@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration of one instance as plain values, and its parser. A Config that exists is
+// valid: nobody checks it again. Every key is described in deploy/narthex.toml.
+#ifndef NARTHEX_CONTROL_CONFIG_H
+#define NARTHEX_CONTROL_CONFIG_H
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/address.h"
+#include "control/error.h"
+
+namespace narthex {
+
+struct PortRange {
+  uint16_t first = 0;
+  uint16_t last = 0;
+  bool operator==(const PortRange&) const = default;
+};
+
+struct GardenEntry {
+  Prefix prefix;
+  std::vector<PortRange> tcp;
+  std::vector<PortRange> udp;
+};
+
+enum class Mode { kEnforce, kMonitor, kBypass };
+std::string_view ModeName(Mode mode);
+
+struct ZoneConfig {
+  uint16_t id = 0;  // from 1, in order of the file
+  std::string name;
+  std::string interface;
+  uint32_t queues = 1;
+  Mode mode = Mode::kEnforce;
+  std::vector<Prefix> pools;          // IPv4, disjoint over all zones
+  std::vector<Prefix> ipv6_prefixes;  // disjoint over all zones
+  std::vector<uint16_t> intercept_ports = {80};
+  std::vector<Address> resolvers;
+  std::string network_name;
+  std::string portal_url;
+  std::vector<GardenEntry> garden;
+};
+
+struct Config {
+  std::string instance = "narthex";
+  std::string state_dir;
+  std::string run_dir;
+  std::string bpffs_dir;
+  std::string socket_path;
+  std::string log_level = "info";
+  uint32_t session_capacity = 1048576;
+  std::chrono::seconds max_duration = std::chrono::hours(24 * 30);
+  std::string hugepages = "auto";
+  bool idle_backoff = true;
+  std::vector<ZoneConfig> zones;
+};
+
+// The message of an error is "FILE:LINE:COLUMN: key 'zone.pools': what is wrong".
+Result<Config> LoadConfig(const std::string& path);
+Result<Config> ParseConfig(std::string_view text, const std::string& file_name);
+
+}  // namespace narthex
+
+#endif  // NARTHEX_CONTROL_CONFIG_H

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/config_values.h"
+
+#include <fmt/format.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+namespace narthex {
+namespace {
+
+constexpr size_t kMaxName = 32;
+constexpr size_t kMaxNetworkName = 64;
+constexpr size_t kMaxPortalUrl = 200;  // of the 536 bytes of the compact response
+constexpr std::chrono::seconds kMaxDuration = std::chrono::hours(24) * 3660;
+
+bool IsNameCharacter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_';
+}
+
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+tl::unexpected<Error> Wrong(std::string message) {
+  return Fail(ErrorKind::kInvalid, std::move(message));
+}
+
+// All of `text` as a decimal number of digits only.
+template <typename T>
+std::optional<T> Number(std::string_view text) {
+  T value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() ||
+      text.front() < '0' || text.front() > '9')
+    return std::nullopt;
+  return value;
+}
+
+Outcome CheckName(std::string_view text, std::string_view what) {
+  if (!text.empty() && text.size() <= kMaxName && text.front() != '-' &&
+      std::all_of(text.begin(), text.end(), IsNameCharacter))
+    return {};
+  return Wrong(fmt::format("'{}' is no {} name: wanted 1 to {} letters, digits, '-' and '_'", text,
+                           what, kMaxName));
+}
+
+}  // namespace
+
+Outcome CheckInstanceName(std::string_view text) { return CheckName(text, "instance"); }
+Outcome CheckZoneName(std::string_view text) { return CheckName(text, "zone"); }
+
+Outcome CheckInterfaceName(std::string_view text) {
+  bool bad = text.empty() || text == "." || text == ".." ||
+             std::any_of(text.begin(), text.end(),
+                         [](char c) { return IsControl(c) || c == ' ' || c == '/' || c == ':'; });
+  if (bad) return Wrong(fmt::format("'{}' is no interface name", text));
+  if (text.size() >= IFNAMSIZ)
+    return Wrong(fmt::format("interface name '{}' has {} characters, at most {} are possible", text,
+                             text.size(), IFNAMSIZ - 1));
+  return {};
+}
+
+Outcome CheckNetworkName(std::string_view text) {
+  if (text.empty()) return Wrong("the name shown on the 511 page must not be empty");
+  if (text.size() > kMaxNetworkName)
+    return Wrong(fmt::format("{} bytes, at most {} fit the page", text.size(), kMaxNetworkName));
+  if (std::any_of(text.begin(), text.end(), IsControl))
+    return Wrong("control characters cannot be shown");
+  return {};
+}
+
+Outcome CheckAbsolutePath(std::string_view text) {
+  if (text.size() < 2 || text.front() != '/' || std::any_of(text.begin(), text.end(), IsControl))
+    return Wrong(fmt::format("'{}' is not an absolute path", text));
+  return {};
+}
+
+Result<std::chrono::seconds> ParseDuration(std::string_view text) {
+  auto refuse = [&] {
+    return Wrong(fmt::format("'{}' is no duration: wanted a number and s, m, h or d, as in \"12h\"",
+                             text));
+  };
+  if (text.size() < 2) return refuse();
+  int64_t unit_s = 0;
+  switch (text.back()) {
+    case 's': unit_s = 1; break;
+    case 'm': unit_s = 60; break;
+    case 'h': unit_s = 3600; break;
+    case 'd': unit_s = 86400; break;
+    default: return refuse();
+  }
+  auto count = Number<uint32_t>(text.substr(0, text.size() - 1));
+  if (!count) return refuse();
+  std::chrono::seconds duration(*count * unit_s);
+  if (duration.count() < 1 || duration > kMaxDuration)
+    return Wrong(fmt::format("'{}' is not between 1s and 3660d", text));
+  return duration;
+}
+
+Result<PortRange> ParsePortRange(std::string_view text) {
+  size_t dash = text.find('-');
+  auto first = Number<uint16_t>(text.substr(0, dash));
+  auto last = dash == std::string_view::npos ? first : Number<uint16_t>(text.substr(dash + 1));
+  if (!first || !last || *first == 0)
+    return Wrong(fmt::format("'{}' is no port: wanted \"80\" or \"8000-8010\", 1 to 65535", text));
+  if (*first > *last)
+    return Wrong(fmt::format("'{}' is an empty range: the first port comes first", text));
+  return PortRange{*first, *last};
+}
+
+Result<PortalUrl> ParsePortalUrl(std::string_view text) {
+  auto refuse = [&](std::string_view why) {
+    return Wrong(fmt::format("not usable as the login page: {}", why));
+  };
+  if (text.size() > kMaxPortalUrl)
+    return refuse(fmt::format("{} bytes, at most {} fit the response", text.size(), kMaxPortalUrl));
+  for (char c : text)
+    if (IsControl(c) || c == ' ' || c == '"' || c == '\'' || c == '<' || c == '>' ||
+        static_cast<unsigned char>(c) > 0x7e)
+      return refuse("blanks, quotes, angle brackets, control and non-ASCII characters must be "
+                    "percent-encoded");
+  PortalUrl url;
+  size_t scheme = text.find("://");
+  std::string_view name = text.substr(0, scheme == std::string_view::npos ? 0 : scheme);
+  if (name == "http") url.port = 80;
+  if (name == "https") url.port = 443;
+  if (url.port == 0) return refuse("wanted an absolute URL, http://… or https://…");
+  std::string_view rest = text.substr(scheme + 3);
+  std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  if (authority.find('@') != std::string_view::npos) return refuse("it contains a user name");
+
+  std::string_view port;
+  if (authority.starts_with('[')) {
+    size_t close = authority.find(']');
+    if (close == std::string_view::npos) return refuse("']' is missing");
+    url.host = authority.substr(1, close - 1);
+    port = authority.substr(close + 1);
+    auto address = ParseAddress(url.host);
+    if (!address || address->IsV4()) return refuse("no IPv6 address between the brackets");
+  } else {
+    url.host = authority.substr(0, authority.find(':'));
+    port = authority.substr(url.host.size());
+    bool good = std::all_of(url.host.begin(), url.host.end(),
+                            [](char c) { return IsNameCharacter(c) || c == '.'; });
+    if (url.host.empty() || !good) return refuse("its host is missing or malformed");
+  }
+  if (!port.empty()) {
+    auto number = Number<uint16_t>(port.substr(1));
+    if (port.front() != ':' || !number || *number == 0) return refuse("its port is malformed");
+    url.port = *number;
+  }
+  return url;
+}
+
+}  // namespace narthex

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/ctl/client.h"
+
+#include <sys/random.h>
+
+#include <cstdio>
+
+namespace narthex::ctl {
+namespace {
+
+constexpr int kPageSize = 1000;
+
+std::string FullName(const std::string& name) {
+  return name.starts_with("sessions/") ? name : "sessions/" + name;
+}
+
+// So that a call which gRPC or a user repeats takes effect once.
+std::string RequestId() {
+  unsigned long long number[2] = {};
+  if (getrandom(number, sizeof number, 0) != sizeof number) return "";
+  char text[33];
+  std::snprintf(text, sizeof text, "%016llx%016llx", number[0], number[1]);
+  return text;
+}
+
+}  // namespace
+
+Client::Client(const std::string& socket, std::chrono::milliseconds timeout) : timeout_(timeout) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(16 << 20);
+  arguments.SetString("grpc.default_authority", "localhost");
+  auto channel =
+      grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
+  sessions_ = v1::Sessions::NewStub(channel);
+  gateway_ = v1::Gateway::NewStub(channel);
+}
+
+std::unique_ptr<grpc::ClientContext> Client::Context() const {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(std::chrono::system_clock::now() + timeout_);
+  return context;
+}
+
+grpc::Status Client::Authorise(const SessionWish& wish, v1::Session& session) {
+  v1::CreateSessionRequest request;
+  for (const std::string& address : wish.addresses) request.add_addresses(address);
+  request.set_zone(wish.zone);
+  request.mutable_duration()->set_seconds(wish.duration.count());
+  request.set_if_exists(v1::CreateSessionRequest::EXTEND);
+  request.set_request_id(RequestId());
+  return sessions_->CreateSession(Context().get(), request, &session);
+}
+
+grpc::Status Client::Get(const std::string& name, v1::Session& session) {
+  v1::GetSessionRequest request;
+  request.set_name(FullName(name));
+  return sessions_->GetSession(Context().get(), request, &session);
+}
+
+grpc::Status Client::List(std::vector<v1::Session>& sessions) {
+  v1::ListSessionsRequest request;
+  request.set_page_size(kPageSize);
+  for (;;) {
+    v1::ListSessionsResponse response;
+    grpc::Status status = sessions_->ListSessions(Context().get(), request, &response);
+    if (!status.ok()) return status;
+    sessions.insert(sessions.end(), response.sessions().begin(), response.sessions().end());
+    if (response.next_page_token().empty()) return status;
+    request.set_page_token(response.next_page_token());
+  }
+}
+
+grpc::Status Client::Terminate(const std::string& name, v1::TerminateSessionResponse& response) {
+  v1::TerminateSessionRequest request;
+  request.set_name(FullName(name));
+  return sessions_->TerminateSession(Context().get(), request, &response);
+}
+
+grpc::Status Client::GetStatus(v1::Status& status) {
+  return gateway_->GetStatus(Context().get(), {}, &status);
+}
+
+grpc::Status Client::Explain(const std::string& address, v1::Explanation& explanation) {
+  v1::ExplainRequest request;
+  request.set_address(address);
+  return gateway_->Explain(Context().get(), request, &explanation);
+}
+
+}  // namespace narthex::ctl

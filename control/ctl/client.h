@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The calls of narthexctl: one channel, a deadline for each call, all pages of a list.
+#ifndef NARTHEX_CONTROL_CTL_CLIENT_H
+#define NARTHEX_CONTROL_CTL_CLIENT_H
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "narthex.grpc.pb.h"
+
+namespace narthex::ctl {
+
+struct SessionWish {
+  std::vector<std::string> addresses;
+  std::string zone;
+  std::chrono::seconds duration{0};
+};
+
+class Client {
+ public:
+  Client(const std::string& socket, std::chrono::milliseconds timeout);
+
+  grpc::Status Authorise(const SessionWish& wish, v1::Session& session);
+  // `name`: an address, an id or "sessions/…".
+  grpc::Status Get(const std::string& name, v1::Session& session);
+  grpc::Status List(std::vector<v1::Session>& sessions);
+  grpc::Status Terminate(const std::string& name, v1::TerminateSessionResponse& response);
+  grpc::Status GetStatus(v1::Status& status);
+  grpc::Status Explain(const std::string& address, v1::Explanation& explanation);
+
+ private:
+  std::unique_ptr<grpc::ClientContext> Context() const;
+
+  std::chrono::milliseconds timeout_;
+  std::unique_ptr<v1::Sessions::Stub> sessions_;
+  std::unique_ptr<v1::Gateway::Stub> gateway_;
+};
+
+}  // namespace narthex::ctl
+
+#endif  // NARTHEX_CONTROL_CTL_CLIENT_H

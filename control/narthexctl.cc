@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+// narthexctl: what people and scripts say to narthexd.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "control/config_values.h"
+#include "control/ctl/client.h"
+#include "control/ctl/output.h"
+
+namespace narthex::ctl {
+namespace {
+
+enum ExitCode { kOk = 0, kFailed = 1, kUsage = 2, kNotFound = 3, kUnreachable = 4, kRefused = 5 };
+
+constexpr char kExamples[] = R"(
+Examples:
+  narthexctl session authorize 10.51.1.2 --for 1h
+  narthexctl session authorize 10.51.1.2 2001:db8:51:1::2 --for 12h
+  narthexctl session list -o json
+  narthexctl session terminate 10.51.1.2 --yes
+  narthexctl explain 10.51.1.2
+  narthexctl status
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such session, 4 narthexd not reachable,
+5 refused (not permitted, or the session table is full).
+)";
+
+struct Options {
+  std::string socket;
+  std::string output = "table";
+  std::string timeout = "10s";
+  std::vector<std::string> addresses;
+  std::string name;
+  std::string zone;
+  std::string duration;
+  bool yes = false;
+
+  bool json() const { return output == "json"; }
+};
+
+int Report(const std::string& message, int code) {
+  std::fprintf(stderr, "narthexctl: %s\n", message.c_str());
+  return code;
+}
+
+int Report(const grpc::Status& status, const Options& options) {
+  // What gRPC itself says when there is nobody: the daemon's own UNAVAILABLE names the store.
+  bool unreachable = status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+                     !status.error_message().starts_with("session store");
+  if (unreachable)
+    return Report(fmt::format("no narthexd answers at {}: start narthexd, or pass --socket PATH",
+                              options.socket),
+                  kUnreachable);
+  switch (status.error_code()) {
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return Report(fmt::format("narthexd at {} did not answer within {}", options.socket,
+                                options.timeout),
+                    kUnreachable);
+    case grpc::StatusCode::NOT_FOUND: return Report(status.error_message(), kNotFound);
+    case grpc::StatusCode::PERMISSION_DENIED:
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED: return Report(status.error_message(), kRefused);
+    default: return Report(status.error_message(), kFailed);
+  }
+}
+
+void Print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+
+template <typename Message>
+void Show(const Options& options, const Message& message) {
+  Print(options.json() ? Json(message) : Table(message));
+}
+
+int Authorise(Client& client, const Options& options) {
+  auto duration = ParseDuration(options.duration);
+  if (!duration) return Report("--for: " + duration.error().message, kUsage);
+  v1::Session session;
+  auto status = client.Authorise({options.addresses, options.zone, *duration}, session);
+  if (!status.ok()) return Report(status, options);
+  Show(options, session);
+  if (!options.json())
+    Print(fmt::format("in force after {}\n", Milliseconds(session.in_force_after())));
+  return kOk;
+}
+
+int Get(Client& client, const Options& options) {
+  v1::Session session;
+  auto status = client.Get(options.name, session);
+  if (!status.ok()) return Report(status, options);
+  Show(options, session);
+  return kOk;
+}
+
+int List(Client& client, const Options& options) {
+  std::vector<v1::Session> sessions;
+  auto status = client.List(sessions);
+  if (!status.ok()) return Report(status, options);
+  Show(options, sessions);
+  return kOk;
+}
+
+int Terminate(Client& client, const Options& options) {
+  if (!options.yes) {
+    if (isatty(STDIN_FILENO) == 0)
+      return Report("this ends the client's access; pass --yes to confirm", kUsage);
+    std::fprintf(stderr, "End the session of %s now? [y/N] ", options.name.c_str());
+    std::string answer;
+    std::getline(std::cin, answer);
+    if (answer != "y" && answer != "Y" && answer != "yes") return Report("nothing done", kFailed);
+  }
+  v1::TerminateSessionResponse response;
+  auto status = client.Terminate(options.name, response);
+  if (!status.ok()) return Report(status, options);
+  if (options.json())
+    Print(Json(response));
+  else
+    Print(fmt::format("ended {}\nin force after {}\n", response.session().name(),
+                      Milliseconds(response.in_force_after())));
+  return kOk;
+}
+
+int Status(Client& client, const Options& options) {
+  v1::Status answer;
+  auto status = client.GetStatus(answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  return kOk;
+}
+
+int Explain(Client& client, const Options& options) {
+  v1::Explanation answer;
+  auto status = client.Explain(options.name, answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  return kOk;
+}
+
+using Command = std::function<int(Client&, const Options&)>;
+
+// The command tree; the chosen leaf puts itself into `chosen`.
+void Describe(CLI::App& app, Options& options, Command& chosen) {
+  auto leaf = [&](CLI::App& parent, const char* name, const char* text, Command command) {
+    CLI::App* sub = parent.add_subcommand(name, text);
+    sub->callback([&chosen, command] { chosen = command; });
+    return sub;
+  };
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(kExamples);
+  app.set_version_flag("--version", "narthexctl " NARTHEX_VERSION);
+  app.add_option("--socket", options.socket, "API socket of narthexd")
+      ->envname("NARTHEX_SOCKET")
+      ->default_val("/run/narthex/api.sock");
+  app.add_option("-o,--output", options.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  app.add_option("--timeout", options.timeout, "Longest wait for an answer")->capture_default_str();
+
+  CLI::App* session = app.add_subcommand("session", "Who may pass, and until when");
+  session->require_subcommand(1);
+  session->fallthrough();
+  CLI::App* authorise = leaf(*session, "authorize",
+                             "Let a client pass; extends its session if it has one", Authorise);
+  authorise->alias("authorise");
+  authorise->add_option("ADDRESS", options.addresses, "IPv4 and IPv6 addresses of one client")
+      ->required();
+  authorise->add_option("--for", options.duration, "How long: 30m, 12h, 7d")->required();
+  authorise->add_option("--zone", options.zone, "Zone; the address decides it otherwise");
+  CLI::App* get = leaf(*session, "get", "Show one session", Get);
+  get->add_option("ADDRESS", options.name, "Address, or name of the session")->required();
+  leaf(*session, "list", "Show all sessions", List);
+  CLI::App* terminate = leaf(*session, "terminate", "End a session now", Terminate);
+  terminate->add_option("ADDRESS", options.name, "Address, or name of the session")->required();
+  terminate->add_flag("--yes", options.yes, "Do not ask");
+  leaf(app, "status", "Sessions, interfaces, workers and counters", Status);
+  CLI::App* explain = leaf(app, "explain", "What happens to a client's packets, and why", Explain);
+  explain->add_option("ADDRESS", options.name, "Address of the client")->required();
+  for (CLI::App* each : {authorise, get, terminate, explain}) each->fallthrough();
+  for (CLI::App* each : app.get_subcommands([](CLI::App*) { return true; })) each->fallthrough();
+  for (CLI::App* each : session->get_subcommands([](CLI::App*) { return true; })) each->fallthrough();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("narthexctl: control a narthex captive-portal gateway");
+  Options options;
+  Command command;
+  Describe(app, options, command);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return Report(fmt::format("{}; see narthexctl --help", error.what()), kUsage);
+  }
+  auto timeout = ParseDuration(options.timeout);
+  if (!timeout) return Report("--timeout: " + timeout.error().message, kUsage);
+  Client client(options.socket, *timeout);
+  return command(client, options);
+}
+
+}  // namespace
+}  // namespace narthex::ctl
+
+int main(int argc, char** argv) { return narthex::ctl::Main(argc, argv); }

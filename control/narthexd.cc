@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// narthexd: wires the parts of the control plane together and waits for its end.
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "control/api_server.h"
+#include "control/classifier.h"
+#include "control/clock.h"
+#include "control/config.h"
+#include "control/expiry.h"
+#include "control/gateway_service.h"
+#include "control/instance.h"
+#include "control/policy_snapshot.h"
+#include "control/session_service.h"
+
+namespace narthex {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+constexpr int kExitConfig = 78;  // EX_CONFIG
+
+int Report(const Error& error, int code = kExitFailed) {
+  std::fprintf(stderr, "narthexd: %s\n", error.message.c_str());
+  return code;
+}
+
+void OpenLog(const std::string& level) {
+  auto log = spdlog::stderr_logger_mt("narthexd");
+  log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  log->set_level(spdlog::level::from_str(level));
+  spdlog::set_default_logger(log);
+  RouteLibbpfMessages();
+}
+
+// sd_notify(3) without its library.
+void NotifyReady() {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  if (path == nullptr || path[0] == '\0') return;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  size_t size = std::min(std::strlen(path), sizeof address.sun_path - 1);
+  std::memcpy(address.sun_path, path, size);
+  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  constexpr char kReady[] = "READY=1";
+  sendto(fd, kReady, sizeof kReady - 1, MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+         static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
+  close(fd);
+}
+
+// The signals that end narthexd; blocked in every thread, taken by Wait alone.
+sigset_t BlockEndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+MapIdentity KnownMaps(SessionStore& store) {
+  auto id = store.Meta("sessions_map_id");
+  auto boot = store.Meta("sessions_map_boot");
+  auto layout = store.Meta("sessions_map_layout");
+  if (!id || !boot || !layout || *boot != SystemClock().BootId()) return {};
+  return {static_cast<uint32_t>(std::strtoul(id->c_str(), nullptr, 10)), *layout};
+}
+
+Outcome RememberMaps(SessionStore& store, const MapIdentity& identity) {
+  if (auto set = store.SetMeta("sessions_map_id", std::to_string(identity.sessions_map_id)); !set)
+    return set;
+  if (auto set = store.SetMeta("sessions_map_boot", SystemClock().BootId()); !set) return set;
+  return store.SetMeta("sessions_map_layout", identity.layout);
+}
+
+Outcome Serve(const Config& config) {
+  SystemClock clock;
+  Layout layout(config);
+  sigset_t signals = BlockEndSignals();
+  if (auto ready = PreflightClassifier(config); !ready) return ready;
+  auto instance = Instance::Claim(config);
+  if (!instance) return Fail(instance.error());
+  std::string store_path = config.state_dir + "/sessions.db";
+  for (const char* suffix : {"", "-wal", "-shm"}) (*instance)->Creates(store_path + suffix);
+  auto store = SessionStore::Open(store_path, clock);
+  if (!store) return Fail(store.error());
+
+  auto classifier = Classifier::Load(config, layout, KnownMaps(**store));
+  if (!classifier) return Fail(classifier.error());
+  auto table = BpfSessionTable::Over((*classifier)->maps(), layout);
+  if (!table) return Fail(table.error());
+  SessionMap map(layout, **table);
+  Sessions sessions(**store, map, layout, clock, config.max_duration);
+  auto reconciled = sessions.Start();
+  if (!reconciled) return Fail(reconciled.error());
+  spdlog::info("sessions: {} kept, {} added, {} removed in the map", reconciled->kept,
+               reconciled->added, reconciled->removed);
+  if (auto filled = (*classifier)->FillGarden(); !filled) return filled;
+  CookieKeys cookie_keys((*classifier)->cookie_keys());
+  cookie_keys.Start();
+  auto identity = (*classifier)->maps().Identity();
+  if (!identity) return Fail(identity.error());
+  if (auto saved = RememberMaps(**store, *identity); !saved) return saved;
+  (*instance)->Creates(PolicyPath(config));
+  auto policy_version = WritePolicySnapshot(config, **store);
+  if (!policy_version) return Fail(policy_version.error());
+
+  Peers peers;
+  SessionService session_service(sessions, clock, peers);
+  GatewayService gateway_service(**classifier, sessions, config, layout, clock, *policy_version);
+  auto api = ApiServer::Listen(config.socket_path, {&session_service, &gateway_service}, peers);
+  if (!api) return Fail(api.error());
+  if (auto attached = (*classifier)->Attach(); !attached) return attached;
+  (*instance)->Keep();
+
+  {
+    Expiry expiry(sessions, cookie_keys, clock);
+    sessions.OnEarlierExpiry([&] { expiry.Wake(); });
+    (*api)->Start();
+    auto count = sessions.Count();
+    spdlog::info("narthexd: ready, instance '{}', {} sessions in force, socket {}", config.instance,
+                 count ? *count : 0, config.socket_path);
+    NotifyReady();
+    int signal_number = 0;
+    sigwait(&signals, &signal_number);
+    spdlog::info("narthexd: {}: ending, the classifier stays attached", strsignal(signal_number));
+    api->reset();
+  }
+  if (auto saved = sessions.SaveCounters(); !saved) return saved;
+  return (*store)->Checkpoint();
+}
+
+Outcome Detach(const Config& config) {
+  auto instance = Instance::Claim(config);
+  if (!instance) return Fail(instance.error());
+  auto freed = DetachClassifier(config.bpffs_dir);
+  if (!freed) return Fail(freed.error());
+  unlink(PolicyPath(config).c_str());
+  std::printf("instance '%s': %s; the gateway no longer intercepts: everybody passes\n",
+              config.instance.c_str(),
+              freed->empty() ? "nothing was attached"
+                             : fmt::format("detached from {}", fmt::join(*freed, ", ")).c_str());
+  return {};
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("narthexd: the control plane of the narthex captive-portal gateway");
+  std::string path = "/etc/narthex/narthex.toml";
+  bool check = false, detach = false;
+  app.add_option("-c,--config", path, "Configuration file")->capture_default_str();
+  app.add_flag("--check", check, "Check the configuration and exit");
+  app.add_flag("--detach", detach, "Take the classifier off all interfaces and exit");
+  app.set_version_flag("--version", "narthexd " NARTHEX_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return Report({ErrorKind::kInvalid, fmt::format("{}; see narthexd --help", error.what())},
+                  kExitUsage);
+  }
+  auto config = LoadConfig(path);
+  if (!config) return Report(config.error(), kExitConfig);
+  if (check) {
+    std::printf("%s: good, %zu zones\n", path.c_str(), config->zones.size());
+    return 0;
+  }
+  OpenLog(config->log_level);
+  auto outcome = detach ? Detach(*config) : Serve(*config);
+  return outcome ? 0 : Report(outcome.error());
+}
+
+}  // namespace
+}  // namespace narthex
+
+int main(int argc, char** argv) { return narthex::Main(argc, argv); }

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/pinned_maps.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "access.skel.h"
+
+namespace narthex {
+namespace {
+
+constexpr const char* kSharedMaps[] = {"sessions",  "keys",    "garden",       "cookie_keys",
+                                       "counters",  "workers", "reply_limits", "clock"};
+// Their contents depend on the order of zones and pools.
+constexpr std::array<std::string_view, 3> kLaidOut = {"sessions", "keys", "garden"};
+constexpr char kAbiVersion[] = "abi_version";
+
+bool IsLaidOut(std::string_view name) {
+  return std::find(kLaidOut.begin(), kLaidOut.end(), name) != kLaidOut.end();
+}
+
+bool Fits(const bpf_map_info& info, const bpf_map* map) {
+  return info.type == static_cast<uint32_t>(bpf_map__type(map)) &&
+         info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+         info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
+}
+
+bpf_map* Find(narthex_access& skeleton, const char* name) {
+  return bpf_object__find_map_by_name(skeleton.obj, name);
+}
+
+}  // namespace
+
+CreatedPaths::~CreatedPaths() {
+  for (auto path = paths_.rbegin(); path != paths_.rend(); ++path)
+    if (unlink(path->c_str()) != 0) rmdir(path->c_str());
+}
+
+Outcome CreatedPaths::MakeDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) == 0) {
+    paths_.push_back(path);
+    return {};
+  }
+  if (errno == EEXIST) return {};
+  return Fail(WithErrno(path, errno));
+}
+
+Outcome CreatedPaths::Pin(int fd, const std::string& path) {
+  if (int error = bpf_obj_pin(fd, path.c_str()); error != 0)
+    return Fail(WithErrno(fmt::format("pin {}", path), error));
+  paths_.push_back(path);
+  return {};
+}
+
+bool PinnedMaps::AbiMatches() const {
+  Fd pin = OpenPin(Path(kAbiVersion));
+  uint32_t zero = 0, version = 0;
+  return pin && bpf_map_lookup_elem(pin.get(), &zero, &version) == 0 && version == NX_ABI_VERSION;
+}
+
+Outcome PinnedMaps::Offer(narthex_access& skeleton) {
+  bpf_map__set_max_entries(skeleton.maps.sessions, layout_.entries());
+  bpf_map__set_max_entries(skeleton.maps.keys, layout_.capacity());
+  bool abi_matches = AbiMatches();
+  for (const char* name : kSharedMaps) {
+    bpf_map* map = Find(skeleton, name);
+    if (map == nullptr) return Fail(fmt::format("the classifier has no map '{}'", name));
+    SharedMap& shared = maps_[name];
+    if (first_) {
+      Fd pin = OpenPin(Path(name));
+      auto info = MapInfo(pin.get());
+      bool fits = pin && info && abi_matches && Fits(*info, map);
+      if (std::string_view(name) == "sessions")
+        fits = fits && info->id == known_.sessions_map_id && known_.layout == layout_.ToString();
+      // The three go together: `keys` holds indexes into `sessions`, zones count in all.
+      if (IsLaidOut(name) && std::string_view(name) != "sessions")
+        fits = fits && maps_["sessions"].pinned;
+      if (pin && !fits) spdlog::info("pinned map '{}' does not fit this configuration", name);
+      (fits ? shared.fd : shared.old_fd) = std::move(pin);
+      shared.pinned = fits;
+    }
+    if (!shared.fd) continue;
+    if (int error = bpf_map__reuse_fd(map, shared.fd.get()); error != 0)
+      return Fail(WithErrno(fmt::format("map '{}'", name), error));
+  }
+  return {};
+}
+
+Outcome PinnedMaps::Adopt(narthex_access& skeleton) {
+  if (!first_) return {};
+  first_ = false;
+  // `keys` or `garden` alone may be unfit while `sessions` fits: keys are rebuilt then, too.
+  for (const char* name : kSharedMaps) {
+    SharedMap& shared = maps_[name];
+    if (!shared.fd) shared.fd = Fd::Duplicate(bpf_map__fd(Find(skeleton, name)));
+  }
+  LIBBPF_OPTS(bpf_map_create_opts, options);
+  abi_version_ = Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "nx_abi_version", 4, 4, 1, &options));
+  uint32_t zero = 0, version = NX_ABI_VERSION;
+  if (!abi_version_ || bpf_map_update_elem(abi_version_.get(), &zero, &version, BPF_ANY) != 0)
+    return Fail(WithErrno("map 'abi_version'", errno));
+  return {};
+}
+
+Outcome PinnedMaps::PinNew(CreatedPaths& created) {
+  for (auto& [name, shared] : maps_) {
+    if (shared.pinned || shared.old_fd) continue;
+    if (auto pinned = created.Pin(shared.fd.get(), Path(name)); !pinned) return pinned;
+    shared.pinned = true;
+  }
+  if (access(Path(kAbiVersion).c_str(), F_OK) == 0) return {};
+  return created.Pin(abi_version_.get(), Path(kAbiVersion));
+}
+
+Outcome PinnedMaps::ReplaceUnfit() {
+  auto replace = [&](int fd, const std::string& name) -> Outcome {
+    std::string fresh = Path(name) + "-new";
+    unlink(fresh.c_str());
+    if (int error = bpf_obj_pin(fd, fresh.c_str()); error != 0)
+      return Fail(WithErrno(fmt::format("pin {}", fresh), error));
+    if (rename(fresh.c_str(), Path(name).c_str()) != 0)
+      return Fail(WithErrno(fmt::format("pin {}", Path(name)), errno));
+    return {};
+  };
+  for (auto& [name, shared] : maps_) {
+    if (shared.pinned) continue;
+    if (auto replaced = replace(shared.fd.get(), name); !replaced) return replaced;
+    shared.pinned = true;
+  }
+  return AbiMatches() ? Outcome() : replace(abi_version_.get(), kAbiVersion);
+}
+
+int PinnedMaps::ReplacedSessions() const {
+  int fd = maps_.at("sessions").old_fd.get();
+  auto info = MapInfo(fd);
+  return info && info->id == known_.sessions_map_id ? fd : -1;
+}
+
+Result<MapIdentity> PinnedMaps::Identity() const {
+  auto info = MapInfo(Descriptor("sessions"));
+  if (!info) return Fail(info.error());
+  return MapIdentity{info->id, layout_.ToString()};
+}
+
+uint64_t PinnedMaps::Memory() const {
+  uint64_t bytes = 0;
+  for (const auto& [name, shared] : maps_) bytes += MapMemory(shared.fd.get());
+  return bytes;
+}
+
+Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps& maps,
+                                                               const Layout& layout) {
+  auto table = std::make_unique<BpfSessionTable>();
+  table->keys_fd_ = maps.Descriptor("keys");
+  auto entries = Mapping::Of(maps.Descriptor("sessions"), layout.entries() * sizeof(nx_session));
+  if (!entries) return Fail(entries.error());
+  table->entries_ = std::move(*entries);
+
+  int old_fd = maps.ReplacedSessions();
+  auto info = MapInfo(old_fd);
+  if (old_fd < 0 || !info || info->value_size != sizeof(nx_session)) return table;
+  auto replaced = Mapping::Of(old_fd, info->max_entries * sizeof(nx_session));
+  if (!replaced) return table;
+  table->replaced_ = std::move(*replaced);
+  table->replaced_count_ = info->max_entries;
+  return table;
+}
+
+Outcome BpfSessionTable::PutKey(const nx_key& key, uint32_t slot) {
+  int error = bpf_map_update_elem(keys_fd_, &key, &slot, BPF_ANY);
+  if (error == -E2BIG || error == -ENOSPC)
+    return Fail(ErrorKind::kExhausted, "the key table is full: raise sessions.capacity");
+  if (error == -ENOMEM) return Fail(ErrorKind::kExhausted, "the kernel is out of memory for keys");
+  if (error != 0) return Fail(WithErrno("map 'keys'", error));
+  return {};
+}
+
+Outcome BpfSessionTable::DeleteKey(const nx_key& key) {
+  int error = bpf_map_delete_elem(keys_fd_, &key);
+  if (error != 0 && error != -ENOENT) return Fail(WithErrno("map 'keys'", error));
+  return {};
+}
+
+Result<std::vector<std::pair<nx_key, uint32_t>>> BpfSessionTable::Keys() {
+  std::vector<std::pair<nx_key, uint32_t>> keys;
+  nx_key previous{}, key{};
+  const void* from = nullptr;
+  while (bpf_map_get_next_key(keys_fd_, from, &key) == 0) {
+    uint32_t slot = 0;
+    if (bpf_map_lookup_elem(keys_fd_, &key, &slot) == 0) keys.emplace_back(key, slot);
+    previous = key;
+    from = &previous;
+  }
+  return keys;
+}
+
+const nx_session* BpfSessionTable::Replaced(uint32_t slot) {
+  return slot < replaced_count_ ? &replaced_.As<nx_session>()[slot] : nullptr;
+}
+
+}  // namespace narthex

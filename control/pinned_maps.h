@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The maps that all interfaces of one instance share, and their pins. A pinned map that fits
+// is used on, so sessions, counters and the clock outlive narthexd; one that does not fit is
+// replaced by a new one, whose pin takes the old one's place only after the programs use it.
+//
+// Thread rule: built and committed from main before any thread starts; read-only later.
+#ifndef NARTHEX_CONTROL_PINNED_MAPS_H
+#define NARTHEX_CONTROL_PINNED_MAPS_H
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bpf/abi.h"
+#include "control/bpf.h"
+#include "control/error.h"
+#include "control/layout.h"
+#include "control/session_map.h"
+
+struct narthex_access;
+
+namespace narthex {
+
+// Says which `sessions` map holds entries in which order; kept in the session store.
+struct MapIdentity {
+  uint32_t sessions_map_id = 0;
+  std::string layout;
+};
+
+// Paths in bpffs which this start created; removed unless it succeeds.
+class CreatedPaths {
+ public:
+  ~CreatedPaths();
+  Outcome MakeDirectory(const std::string& path);
+  Outcome Pin(int fd, const std::string& path);
+  void Keep() { paths_.clear(); }
+
+ private:
+  std::vector<std::string> paths_;
+};
+
+class PinnedMaps {
+ public:
+  PinnedMaps(std::string directory, const Layout& layout, MapIdentity known)
+      : directory_(std::move(directory)), layout_(layout), known_(std::move(known)) {}
+
+  // Sizes the maps of an opened, not yet loaded skeleton and gives it the shared ones.
+  Outcome Offer(narthex_access& skeleton);
+  // Takes the maps which the first loaded skeleton created.
+  Outcome Adopt(narthex_access& skeleton);
+  // Pins what has no pin yet.
+  Outcome PinNew(CreatedPaths& created);
+  // Puts new maps in the place of unfit ones; after every program was switched.
+  Outcome ReplaceUnfit();
+
+  int Descriptor(const std::string& name) const { return maps_.at(name).fd.get(); }
+  // The `sessions` map which this start replaces, if the store knows its order; or -1.
+  int ReplacedSessions() const;
+  Result<MapIdentity> Identity() const;
+  uint64_t Memory() const;
+
+ private:
+  struct SharedMap {
+    Fd fd;
+    Fd old_fd;             // what the pin held, if it did not fit
+    bool pinned = false;   // fd is what the pin holds
+  };
+
+  bool AbiMatches() const;
+  std::string Path(const std::string& name) const { return directory_ + "/" + name; }
+
+  const std::string directory_;
+  const Layout& layout_;
+  const MapIdentity known_;
+  std::map<std::string, SharedMap> maps_;
+  Fd abi_version_;
+  bool first_ = true;
+};
+
+// The real `sessions` and `keys`.
+class BpfSessionTable : public SessionTable {
+ public:
+  static Result<std::unique_ptr<BpfSessionTable>> Over(const PinnedMaps& maps,
+                                                       const Layout& layout);
+  std::span<nx_session> Entries() override { return entries_.As<nx_session>(); }
+  Outcome PutKey(const nx_key& key, uint32_t slot) override;
+  Outcome DeleteKey(const nx_key& key) override;
+  Result<std::vector<std::pair<nx_key, uint32_t>>> Keys() override;
+  const nx_session* Replaced(uint32_t slot) override;
+
+ private:
+  int keys_fd_ = -1;
+  Mapping entries_;
+  Mapping replaced_;
+  uint32_t replaced_count_ = 0;
+};
+
+}  // namespace narthex
+
+#endif  // NARTHEX_CONTROL_PINNED_MAPS_H

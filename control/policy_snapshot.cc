@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/policy_snapshot.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "bpf/abi.h"
+
+namespace narthex {
+namespace {
+
+Outcome Refuse(const std::string& path) {
+  return Fail(fmt::format("policy snapshot {}: {}", path, std::strerror(errno)));
+}
+
+Outcome WriteWhole(const std::string& directory, const std::string& path, const std::string& text) {
+  std::string temporary = path + ".new";
+  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return Refuse(temporary);
+  bool good = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+              fsync(fd) == 0;
+  close(fd);
+  if (!good || rename(temporary.c_str(), path.c_str()) != 0) return Refuse(path);
+  int directory_fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory_fd >= 0) {
+    fsync(directory_fd);
+    close(directory_fd);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string PolicyPath(const Config& config) { return config.run_dir + "/policy.json"; }
+
+std::string PolicyText(const Config& config, uint32_t version) {
+  nlohmann::ordered_json zones = nlohmann::ordered_json::array();
+  for (const ZoneConfig& zone : config.zones)
+    zones.push_back({{"id", zone.id},
+                     {"name", zone.name},
+                     {"interface", zone.interface},
+                     {"queues", zone.queues},
+                     {"worker_base", (zone.id - 1) * NX_MAX_QUEUES},
+                     {"network_name", zone.network_name},
+                     {"portal_url", zone.portal_url}});
+  nlohmann::ordered_json policy = {{"version", version},
+                                   {"instance", config.instance},
+                                   {"bpffs", config.bpffs_dir},
+                                   {"hugepages", config.hugepages},
+                                   {"idle_backoff", config.idle_backoff},
+                                   {"zones", zones}};
+  return policy.dump(2) + "\n";
+}
+
+Result<uint32_t> WritePolicySnapshot(const Config& config, SessionStore& store) {
+  auto last_version = store.Meta("policy_version");
+  auto last_content = store.Meta("policy_content");
+  if (!last_version) return Fail(last_version.error());
+  if (!last_content) return Fail(last_content.error());
+  auto version = static_cast<uint32_t>(std::strtoul(last_version->c_str(), nullptr, 10));
+  std::string content = PolicyText(config, 0);
+  if (content != *last_content || version == 0) {
+    ++version;
+    if (auto saved = store.SetMeta("policy_version", std::to_string(version)); !saved)
+      return Fail(saved.error());
+    if (auto saved = store.SetMeta("policy_content", content); !saved) return Fail(saved.error());
+  }
+  if (auto written = WriteWhole(config.run_dir, PolicyPath(config), PolicyText(config, version));
+      !written)
+    return Fail(written.error());
+  return version;
+}
+
+}  // namespace narthex

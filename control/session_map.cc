@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/session_map.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <cstring>
+#include <map>
+
+namespace narthex {
+namespace {
+
+uint64_t Load(uint64_t& field) {
+  return std::atomic_ref(field).load(std::memory_order_relaxed);
+}
+
+// The map's fields are __u64, which is another type of the same size.
+uint64_t& As64(__u64& field) { return reinterpret_cast<uint64_t&>(field); }
+
+uint64_t LoadExpiry(nx_session& entry) {
+  return std::atomic_ref(As64(entry.expires_ns)).load(std::memory_order_acquire);
+}
+
+void StoreExpiry(nx_session& entry, uint64_t expires_ns) {
+  std::atomic_ref(As64(entry.expires_ns)).store(expires_ns, std::memory_order_seq_cst);
+}
+
+void StoreField(__u64& field, uint64_t value) {
+  std::atomic_ref(As64(field)).store(value, std::memory_order_relaxed);
+}
+
+SessionCounters CountersOf(nx_session& entry) {
+  return {.packets_up = Load(As64(entry.packets_up)),
+          .bytes_up = Load(As64(entry.bytes_up)),
+          .packets_down = Load(As64(entry.packets_down)),
+          .bytes_down = Load(As64(entry.bytes_down)),
+          .first_seen_ns = Load(As64(entry.first_seen_ns)),
+          .last_seen_ns = Load(As64(entry.last_seen_ns))};
+}
+
+}  // namespace
+
+nx_key AddressKey(uint16_t zone, const Address& address) {
+  nx_key key{};
+  std::memcpy(key.addr, address.bytes.data(), sizeof key.addr);
+  key.zone = zone;
+  key.kind = NX_KEY_ADDRESS;
+  key.prefix_len = 128;
+  return key;
+}
+
+void SessionMap::Store(uint32_t slot, int64_t expires_ns, const SessionCounters& counters) {
+  nx_session& entry = Entry(slot);
+  StoreExpiry(entry, 0);
+  StoreField(entry.packets_up, counters.packets_up);
+  StoreField(entry.bytes_up, counters.bytes_up);
+  StoreField(entry.packets_down, counters.packets_down);
+  StoreField(entry.bytes_down, counters.bytes_down);
+  StoreField(entry.first_seen_ns, counters.first_seen_ns);
+  StoreField(entry.last_seen_ns, counters.last_seen_ns);
+  std::atomic_ref(entry.policy).store(0, std::memory_order_relaxed);
+  std::atomic_ref(entry.flags).store(0, std::memory_order_relaxed);
+  StoreExpiry(entry, static_cast<uint64_t>(expires_ns));
+}
+
+Result<uint32_t> SessionMap::Reserve(const Address& address) {
+  if (auto slot = layout_.PoolSlot(address)) return *slot;
+  if (free_.empty())
+    return Fail(ErrorKind::kExhausted,
+                fmt::format("the session table is full: all {} entries of sessions.capacity are in "
+                            "use; raise it in the configuration",
+                            layout_.capacity()));
+  uint32_t slot = free_.front();
+  free_.pop_front();
+  return slot;
+}
+
+void SessionMap::Release(uint32_t slot) {
+  if (!IsPoolSlot(slot) && slot != kNoSlot) free_.push_back(slot);
+}
+
+Outcome SessionMap::Begin(uint16_t zone, const Address& address, uint32_t slot, int64_t expires_ns,
+                          const SessionCounters& counters) {
+  if (!IsPoolSlot(slot)) {
+    // The entry first: a key that leads to it must find it whole.
+    StoreExpiry(Entry(slot), 0);
+    if (auto put = table_.PutKey(AddressKey(zone, address), slot); !put) return put;
+  }
+  Store(slot, expires_ns, counters);
+  return {};
+}
+
+void SessionMap::SetExpiry(uint32_t slot, int64_t expires_ns) {
+  StoreExpiry(Entry(slot), static_cast<uint64_t>(expires_ns));
+}
+
+SessionCounters SessionMap::End(uint16_t zone, const Address& address, uint32_t slot) {
+  nx_session& entry = Entry(slot);
+  StoreExpiry(entry, 0);
+  SessionCounters counters = CountersOf(entry);
+  if (IsPoolSlot(slot)) return counters;
+  if (auto deleted = table_.DeleteKey(AddressKey(zone, address)); !deleted) {
+    // The entry authorises nobody, but handed out again it would authorise two: keep it out.
+    spdlog::error("key of {} cannot be deleted, its entry {} stays unused: {}", address.ToString(),
+                  slot, deleted.error().message);
+    return counters;
+  }
+  free_.push_back(slot);
+  return counters;
+}
+
+SessionCounters SessionMap::Read(uint32_t slot) const { return CountersOf(Entry(slot)); }
+
+// Entries behind the pools: keeps the keys that the store has, deletes the others.
+Outcome SessionMap::AdoptKeys(std::vector<WantedEntry>& wanted, std::vector<bool>& used,
+                              ReconcileReport& report) {
+  std::map<std::pair<uint16_t, Address>, WantedEntry*> by_key;
+  for (WantedEntry& entry : wanted)
+    if (!layout_.PoolSlot(entry.address)) by_key[{entry.zone, entry.address}] = &entry;
+
+  auto keys = table_.Keys();
+  if (!keys) return Fail(keys.error());
+  for (const auto& [key, slot] : *keys) {
+    Address address;
+    std::memcpy(address.bytes.data(), key.addr, sizeof key.addr);
+    auto found = by_key.find({key.zone, address});
+    bool sane = slot >= layout_.pool_entries() && slot < layout_.entries() && !used[slot] &&
+                key.kind == NX_KEY_ADDRESS && key.prefix_len == 128;
+    if (found != by_key.end() && sane) {
+      found->second->slot = slot;
+      used[slot] = true;
+      continue;
+    }
+    ++report.removed;
+    if (auto deleted = table_.DeleteKey(key); !deleted) return deleted;
+  }
+  return {};
+}
+
+void SessionMap::CollectFree(const std::vector<bool>& used) {
+  free_.clear();
+  for (uint32_t slot = layout_.pool_entries(); slot < layout_.entries(); ++slot)
+    if (!used[slot]) free_.push_back(slot);
+}
+
+Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) {
+  ReconcileReport report;
+  std::vector<bool> used(layout_.entries());
+  if (auto done = AdoptKeys(wanted, used, report); !done) return Fail(done.error());
+  for (WantedEntry& entry : wanted)
+    if (auto slot = layout_.PoolSlot(entry.address)) used[entry.slot = *slot] = true;
+
+  // What the store does not have ends first: nobody passes for a moment with a stranger's entry.
+  for (uint32_t slot = 0; slot < layout_.entries(); ++slot) {
+    if (used[slot] || LoadExpiry(Entry(slot)) == 0) continue;
+    StoreExpiry(Entry(slot), 0);
+    if (IsPoolSlot(slot)) ++report.removed;
+  }
+  CollectFree(used);
+
+  for (WantedEntry& entry : wanted) {
+    auto expires_ns = static_cast<uint64_t>(entry.expires_ns);
+    if (entry.slot != kNoSlot && LoadExpiry(Entry(entry.slot)) != 0) {
+      if (LoadExpiry(Entry(entry.slot)) != expires_ns) StoreExpiry(Entry(entry.slot), expires_ns);
+      ++report.kept;
+      continue;
+    }
+    if (entry.slot == kNoSlot) {
+      auto slot = Reserve(entry.address);
+      if (!slot) continue;  // the caller sees kNoSlot
+      entry.slot = *slot;
+    }
+    const nx_session* replaced = table_.Replaced(entry.old_slot);
+    SessionCounters counters = entry.counters;
+    if (replaced != nullptr && replaced->expires_ns != 0)
+      counters = CountersOf(const_cast<nx_session&>(*replaced));
+    if (auto begun = Begin(entry.zone, entry.address, entry.slot, entry.expires_ns, counters);
+        !begun)
+      return Fail(begun.error());
+    ++report.added;
+  }
+  return report;
+}
+
+}  // namespace narthex
