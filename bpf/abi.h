@@ -35,6 +35,7 @@
 #define NX_MAX_WORKERS (NX_MAX_ZONES * NX_MAX_QUEUES)
 #define NX_MAX_POOLS 8	       /* directly indexed IPv4 pools of one zone */
 #define NX_MAX_PREFIXES 8      /* IPv6 prefixes of one zone */
+#define NX_MAX_OWN 32	       /* addresses that no client can have, of one zone */
 #define NX_MAX_PORTS 8	       /* intercepted TCP ports of one zone */
 #define NX_MAX_RESOLVERS 8     /* DNS resolvers of one zone */
 #define NX_MAX_GARDEN 16384    /* garden prefixes of one instance */
@@ -258,13 +259,16 @@ struct nx_zone_config {
 	__u8 port_count;
 	__u8 resolver_count;
 	__u8 prefix_count;
-	__u8 zero[7];
+	__u8 own_count;
+	__u8 zero[6];
 	struct nx_prefix prefixes[NX_MAX_PREFIXES]; /* IPv6 prefixes of the clients */
 	struct nx_pool pools[NX_MAX_POOLS];	    /* IPv4 addresses of the clients */
 	__u16 ports[NX_MAX_PORTS]; /* intercepted, host order */
 	__u64 resolvers[NX_MAX_RESOLVERS][2]; /* addresses, network order, v4-mapped */
+	__u64 own[NX_MAX_OWN][2]; /* the gateway's own and the broadcast addresses, likewise */
 };
 NX_ASSERT_SIZE(struct nx_zone_config, 16 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
-					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS);
+					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS +
+					      16 * NX_MAX_OWN);
 
 #endif /* NARTHEX_BPF_ABI_H */

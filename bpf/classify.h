@@ -59,10 +59,27 @@ static __always_inline int in_ipv6_prefixes(const __u8 *addr)
 	return 0;
 }
 
-/* Is the source one of the zone's clients? */
+/* The gateway's own addresses and the broadcast addresses of its networks. */
+static __always_inline int is_own(const __u8 *addr)
+{
+	const __u64 *a = (const __u64 *)addr;
+
+#pragma unroll
+	for (int i = 0; i < NX_MAX_OWN; i++) {
+		if (i >= zone_config.own_count)
+			break;
+		if (a[0] == zone_config.own[i][0] && a[1] == zone_config.own[i][1])
+			return 1;
+	}
+	return 0;
+}
+
+/* Is the source one that a client of the zone can have? */
 static __always_inline int is_client(const struct nx_flow *flow)
 {
-	return flow->ipv6 ? in_ipv6_prefixes(flow->client) : pool_index(flow->client) >= 0;
+	if (flow->ipv6 ? !in_ipv6_prefixes(flow->client) : pool_index(flow->client) < 0)
+		return 0;
+	return !is_own(flow->client);
 }
 
 /* The session entry of the packet's client, whether it authorises or not. */
@@ -203,10 +220,10 @@ static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct pac
 					    const struct segment *s, const struct nx_clock *clk,
 					    struct reply *reply)
 {
-	if (!tcp_checksum_ok(ctx, p, s))
-		return NX_REASON_CHECKSUM;
 	if (!reply_allowed(&p->flow, clk->now_ns))
 		return NX_REASON_RST_LIMITED;
+	if (!tcp_checksum_ok(ctx, p, s))
+		return NX_REASON_CHECKSUM;
 	reply->window = 0;
 	reply->mss = 0;
 	if (s->flags & TCP_ACK) {

@@ -124,25 +124,34 @@ static __always_inline __u32 fold(__u64 sum)
 }
 
 #define CUT_SHORT 0x10000u
+#define MAX_SUMMED_WORDS 1024 /* more than XDP frames hold on any driver without fragments */
 
 /*
- * Folded sum (RFC 1071) of up to 15 32-bit words of the frame from `offset`, or CUT_SHORT.
+ * Folded sum (RFC 1071) of `bytes` bytes of the frame from `offset`, or CUT_SHORT.
  * A function of its own, so that the verifier walks its loop once and not in each caller's state.
  */
-__noinline __u32 sum_words(struct xdp_md *ctx, __u32 offset, __u32 count)
+__noinline __u32 sum_bytes(struct xdp_md *ctx, __u32 offset, __u32 bytes)
 {
 	void *data_end = (void *)(long)ctx->data_end;
 	__u64 where = offset;
+	__u32 tail = 0;
 	__u64 sum = 0;
 	__u32 *word;
 
+	if (bytes > 4 * MAX_SUMMED_WORDS)
+		return CUT_SHORT;
 	asm volatile("%0 &= 0xfff" : "+r"(where));
 	word = (void *)(long)ctx->data + where;
-	for (__u32 i = 0; i < 15 && i < count; i++) {
+	for (__u32 i = 0; i < MAX_SUMMED_WORDS && i < bytes / 4; i++) {
 		asm volatile("" : "+r"(word)); /* keeps clang from moving the bound to data_end */
 		if ((void *)(word + 1) > data_end)
 			return CUT_SHORT;
 		sum += *word++;
+	}
+	if (bytes & 3) {
+		if (bpf_xdp_load_bytes(ctx, offset + (bytes & ~3u), &tail, bytes & 3))
+			return CUT_SHORT;
+		sum += tail;
 	}
 	return fold(sum);
 }
@@ -158,7 +167,7 @@ static __always_inline enum nx_reason parse_ipv4(struct xdp_md *ctx, struct pack
 	total = bpf_ntohs(ip->tot_len);
 	if (header < sizeof(*ip) || total < header || p->l3 + total > p->bytes)
 		return NX_REASON_TRUNCATED;
-	sum = sum_words(ctx, p->l3, ip->ihl);
+	sum = sum_bytes(ctx, p->l3, header);
 	if (sum != 0xffff)
 		return sum == CUT_SHORT ? NX_REASON_TRUNCATED : NX_REASON_CHECKSUM;
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT_BITS))
@@ -288,19 +297,15 @@ static __always_inline enum nx_reason parse_tcp(struct packet *p, struct segment
 	return PARSED;
 }
 
-/*
- * Verifies the checksum of a segment without payload: what the classifier answers itself.
- * Payload is verified by the worker, which reads it anyway.
- */
+/* Verifies the checksum of a segment that the classifier answers itself. */
 static __always_inline int tcp_checksum_ok(struct xdp_md *ctx, const struct packet *p,
 					   const struct segment *s)
 {
-	__u64 sum = bpf_htons(IPPROTO_TCP) + (__u64)bpf_htons(s->header);
+	__u32 bytes = s->header + s->payload;
+	__u32 sum = sum_bytes(ctx, p->l4, bytes);
 
-	if (s->payload)
-		return 1;
-	sum += sum_addresses(&p->flow);
-	return fold(sum + sum_words(ctx, p->l4, s->header / 4)) == 0xffff;
+	return sum != CUT_SHORT && fold(sum_addresses(&p->flow) + bpf_htons(IPPROTO_TCP) +
+					(__u64)bpf_htons(bytes) + sum) == 0xffff;
 }
 
 /* The MSS option among `count` bytes of TCP options at `offset`, or `absent`. */

@@ -54,6 +54,10 @@ void ClassifierFixture::Load(Options options) {
   auto prefix = Mapped("2001:db8:51:1::");
   memcpy(config.prefixes[0].addr, prefix.data(), 16);
   config.prefixes[0].mask[0] = ~0ull;
+  config.own_count = 3;
+  memcpy(config.own[0], Mapped("10.51.1.1").data(), 16);
+  memcpy(config.own[1], Mapped("10.51.1.255").data(), 16);
+  memcpy(config.own[2], Mapped("2001:db8:51:1::1").data(), 16);
   config.port_count = 2;
   config.ports[0] = 80;
   config.ports[1] = 8080;

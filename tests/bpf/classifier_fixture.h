@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real classifier, loaded by the kernel but attached nowhere; packets go through it by
 // BPF_PROG_TEST_RUN. One zone (3) with the pool 10.51.1.0/24, 2001:db8:51:1::/64, intercepted
-// ports 80 and 8080, resolvers 198.51.100.53 and 2001:db8:100::53, and a running worker.
+// ports 80 and 8080, resolvers 198.51.100.53 and 2001:db8:100::53, the gateway's own 10.51.1.1 and
+// 2001:db8:51:1::1, and a running worker.
 #pragma once
 
 #include <gtest/gtest.h>
