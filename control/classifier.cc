@@ -14,6 +14,7 @@
 
 #include "access.skel.h"
 #include "control/garden.h"
+#include "control/own_addresses.h"
 
 namespace narthex {
 namespace {
@@ -44,6 +45,8 @@ nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout) {
   for (const nx_pool& pool : layout.PoolsOf(zone)) constants.pools[constants.pool_count++] = pool;
   for (const Prefix& prefix : zone.ipv6_prefixes)
     constants.prefixes[constants.prefix_count++] = AbiPrefix(prefix);
+  for (const Address& own : OwnAddresses(zone))
+    std::memcpy(constants.own[constants.own_count++], own.bytes.data(), 16);
   for (uint16_t port : zone.intercept_ports) constants.ports[constants.port_count++] = port;
   for (const Address& resolver : zone.resolvers)
     std::memcpy(constants.resolvers[constants.resolver_count++], resolver.bytes.data(), 16);

@@ -1,10 +1,111 @@
 // SPDX-License-Identifier: Apache-2.0
+// Explain: asks the attached program itself, by BPF_PROG_TEST_RUN, what it does with sample
+// packets of a client. Its answer is the verdict; the reason is the counter that moved.
+//
+// The samples count: an authorised client's session gains their packets, the client draws on
+// its reply limit. Undoing that would race with live traffic.
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <optional>
+
 #include "control/classifier.h"
+#include "control/sample_packet.h"
 
 namespace narthex {
+namespace {
 
-Result<std::vector<SampleVerdict>> Classifier::Explain(const ZoneConfig&, const Address&) {
-  return std::vector<SampleVerdict>();
+constexpr int kTries = 20;
+
+// Keeps the calling thread on the CPU where it is, for the life of this.
+class StayOnCpu {
+ public:
+  StayOnCpu() : cpu_(sched_getcpu()) {
+    sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu_, &one);
+    sched_setaffinity(0, sizeof one, &one);
+  }
+  ~StayOnCpu() { sched_setaffinity(0, sizeof before_, &before_); }
+  size_t cpu() const { return static_cast<size_t>(cpu_); }
+
+ private:
+  int cpu_;
+  cpu_set_t before_;
+};
+
+Result<std::vector<uint64_t>> CountersOfCpu(int counters_fd, size_t cpu) {
+  std::vector<uint64_t> all(static_cast<size_t>(std::max(1, libbpf_num_possible_cpus())));
+  std::vector<uint64_t> values;
+  for (uint32_t reason = 0; reason < NX_REASON_COUNT; ++reason) {
+    if (int error = bpf_map_lookup_elem(counters_fd, &reason, all.data()); error != 0)
+      return Fail(WithErrno("map 'counters'", error));
+    values.push_back(all.at(cpu));
+  }
+  return values;
+}
+
+// The one reason of this verdict that was counted once; live traffic may have counted others.
+std::optional<uint32_t> Moved(const std::vector<uint64_t>& before,
+                              const std::vector<uint64_t>& after, const std::string& verdict) {
+  std::optional<uint32_t> moved;
+  for (uint32_t reason = 0; reason < NX_REASON_COUNT; ++reason) {
+    uint64_t times = after[reason] - before[reason];
+    if (times == 0 || ReasonVerdict(reason) != verdict) continue;
+    if (moved || times > 1) return std::nullopt;
+    moved = reason;
+  }
+  return moved;
+}
+
+Result<SampleVerdict> Ask(int program_fd, int counters_fd, SamplePacket& sample) {
+  StayOnCpu stay;
+  SampleVerdict answer{sample.description, "", "", "live traffic keeps the reason from being seen"};
+  std::vector<uint8_t> out(sample.bytes.size() + 256);
+  for (int i = 0; i < kTries; ++i) {
+    auto before = CountersOfCpu(counters_fd, stay.cpu());
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    run.data_in = sample.bytes.data();
+    run.data_size_in = static_cast<uint32_t>(sample.bytes.size());
+    run.data_out = out.data();
+    run.data_size_out = static_cast<uint32_t>(out.size());
+    run.repeat = 1;
+    if (int error = bpf_prog_test_run_opts(program_fd, &run); error != 0)
+      return Fail(WithErrno("the classifier cannot be asked", error));
+    auto after = CountersOfCpu(counters_fd, stay.cpu());
+    if (!before || !after) return Fail(!before ? before.error() : after.error());
+    answer.verdict = VerdictName(run.retval);
+    if (auto reason = Moved(*before, *after, answer.verdict)) {
+      answer.reason = ReasonName(*reason);
+      answer.description = ReasonWords(*reason);
+      return answer;
+    }
+  }
+  return answer;
+}
+
+}  // namespace
+
+Result<std::vector<SampleVerdict>> Classifier::Explain(const ZoneConfig& zone,
+                                                       const Address& client) {
+  std::lock_guard lock(explain_mutex_);
+  Interface* interface = Find(zone);
+  auto link = LinkInfo(interface == nullptr ? -1 : interface->link.get());
+  Fd program = link && link->xdp.ifindex != 0 ? ProgramById(link->prog_id) : Fd();
+  if (!program)
+    return Fail(ErrorKind::kPrecondition, fmt::format("zone '{}': no classifier is attached to {}",
+                                                      zone.name, zone.interface));
+  std::vector<SampleVerdict> answers;
+  for (SamplePacket& sample : SamplePackets(zone, client)) {
+    auto answer = Ask(program.get(), maps_.Descriptor("counters"), sample);
+    if (!answer) return Fail(answer.error());
+    answers.push_back(std::move(*answer));
+  }
+  return answers;
 }
 
 }  // namespace narthex
