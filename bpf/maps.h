@@ -93,9 +93,8 @@ struct {
 	__uint(value_size, 4);
 } xsks_map SEC(".maps");
 
-/* Tells libxdp that an attached program of the name xsk_def_prog is one it may use as its own. */
-struct {
-	__uint(xsk_prog_version, 1);
-} access_metadata SEC("xdp_metadata");
+/* Tells libxdp that an attached program of the name xsk_def_prog is one it may use as its own:
+ * it looks for a variable of this name whose type carries the number. */
+__uint(xsk_prog_version, 1) SEC("xdp_metadata");
 
 #endif /* NARTHEX_BPF_MAPS_H */

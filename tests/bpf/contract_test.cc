@@ -58,10 +58,9 @@ TEST_F(Contract, MetadataSectionCarriesTheProgramVersion) {
   const btf_type* type = btf__type_by_id(types, static_cast<__u32>(section));
   ASSERT_EQ(btf_vlen(type), 1);
   const btf_type* variable = btf__type_by_id(types, btf_var_secinfos(type)->type);
-  const btf_type* record = btf__type_by_id(types, variable->type);
-  ASSERT_EQ(btf_vlen(record), 1);
-  EXPECT_STREQ(btf__name_by_offset(types, btf_members(record)->name_off), "xsk_prog_version");
-  const btf_type* pointer = btf__type_by_id(types, btf_members(record)->type);
+  EXPECT_STREQ(btf__name_by_offset(types, variable->name_off), "xsk_prog_version");
+  const btf_type* pointer = btf__type_by_id(types, variable->type);
+  ASSERT_TRUE(btf_is_ptr(pointer));
   const btf_type* array = btf__type_by_id(types, pointer->type);
   EXPECT_EQ(btf_array(array)->nelems, 1u);
   btf__free(types);
