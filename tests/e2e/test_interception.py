@@ -97,7 +97,7 @@ def test_https_is_refused_at_once(gateway, hosts, origin, client):
     """DESIGN §3.8: a TLS client gets a RST, so that apps fail fast; it can never get a 511."""
     began = time.monotonic()
     response = clients.curl(hosts, url(origin, scheme="https"), client)
-    assert response.exit_code == 7 and "refused" in response.errors, response
+    assert response.exit_code == 7, response  # could not connect; a time-out would be 28
     assert time.monotonic() - began < 1
     gateway.authorize(client)
     assert clients.curl(hosts, url(origin, scheme="https"), client).status == 200

@@ -47,12 +47,14 @@ def test_traffic_is_counted(gateway, hosts):
     assert int(session["bytes_up"]) == 20 * 98  # Ethernet, IPv4, ICMP and 56 bytes
 
 
-def test_a_second_login_of_the_same_address_is_refused(gateway):
-    """narthex.proto: ALREADY_EXISTS unless asked to extend."""
-    gateway.authorize(client4(2))
-    again = gateway.ctl("session", "authorize", client4(2), "--for", "1h")
-    assert again.returncode != 0 and client4(2) in again.stderr
+def test_a_second_login_extends_the_first(gateway):
+    """narthex.proto: EXTEND; one session, a later end, the same name."""
+    gateway.authorize(client4(2), duration="10m")
+    first = gateway.json("session", "get", client4(2))
+    gateway.authorize(client4(2), duration="2h")
+    second = gateway.json("session", "get", client4(2))
     assert len(gateway.sessions()) == 1
+    assert second["name"] == first["name"] and second["expire_time"] > first["expire_time"]
 
 
 def test_sessions_survive_a_restart_of_both_daemons(gateway, hosts):
