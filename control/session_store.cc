@@ -84,7 +84,7 @@ Outcome SessionStore::CreateSchema() {
     if (!row) return Fail(row.error());
     version = query.Integer(0);
   }
-  if (version == kSchemaVersion) return database_->Execute("PRAGMA quick_check(1)");
+  if (version == kSchemaVersion) return CheckIntegrity();
   if (version != 0)
     return Fail(fmt::format("its schema is version {}, this narthexd knows {}", version,
                             kSchemaVersion));
@@ -94,6 +94,17 @@ Outcome SessionStore::CreateSchema() {
   if (auto done = database_->Execute(fmt::format("PRAGMA user_version={}", kSchemaVersion)); !done)
     return done;
   return (*transaction)->Commit();
+}
+
+// Damage is found here rather than by the first login that meets it.
+Outcome SessionStore::CheckIntegrity() {
+  auto statement = database_->Prepare("PRAGMA quick_check(1)");
+  if (!statement) return Fail(statement.error());
+  Query query(*database_, statement->get());
+  auto row = query.Step();
+  if (!row) return Fail(row.error());
+  if (*row && query.Text(0) != "ok") return Fail("it is damaged: " + query.Text(0));
+  return {};
 }
 
 Outcome SessionStore::PrepareAll() {

@@ -72,6 +72,7 @@ class SessionStore {
       : database_(std::move(database)), clock_(clock) {}
 
   Outcome CreateSchema();
+  Outcome CheckIntegrity();
   Outcome PrepareAll();
   Outcome CarryOverReboot();
   Outcome InsertAddresses(const Session& session, const std::vector<SessionAddress>& addresses);

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// The services as a client meets them: a real server on a unix socket, a real channel; the
+// kernel's maps are memory.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <thread>
+
+#include "control/api_server.h"
+#include "control/gateway_service.h"
+#include "control/session_service.h"
+#include "tests/unit/control/fakes.h"
+
+namespace narthex {
+namespace {
+
+class FakeGateway : public Gateway {
+ public:
+  Result<std::vector<uint64_t>> Counters() override {
+    std::vector<uint64_t> counters(NX_REASON_COUNT);
+    counters[NX_REASON_SYN_ACK] = 7;
+    return counters;
+  }
+  ZoneState State(const ZoneConfig&) override { return {3, 42, "native", workers}; }
+  uint64_t MapBytes() override { return 4096; }
+  Result<std::vector<SampleVerdict>> Explain(const ZoneConfig&, const Address&) override {
+    return std::vector<SampleVerdict>{{"TCP SYN to port 80", "tx", "syn_ack", "words"}};
+  }
+  std::vector<nx_worker> workers{nx_worker{}};
+};
+
+class ApiTest : public testing::Test {
+ protected:
+  ApiTest() {
+    EXPECT_TRUE(sessions.Start());
+    auto listening = ApiServer::Listen(path, {&session_service, &gateway_service}, peers);
+    EXPECT_TRUE(listening) << listening.error().message;
+    server = std::move(*listening);
+    server->Start();
+    auto channel = grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials());
+    session_stub = v1::Sessions::NewStub(channel);
+    gateway_stub = v1::Gateway::NewStub(channel);
+  }
+  grpc::Status Create(const std::string& address, int64_t seconds, v1::Session& session) {
+    grpc::ClientContext context;
+    v1::CreateSessionRequest request;
+    request.add_addresses(address);
+    request.mutable_duration()->set_seconds(seconds);
+    return session_stub->CreateSession(&context, request, &session);
+  }
+  v1::Status GetStatus() {
+    grpc::ClientContext context;
+    v1::Status status;
+    EXPECT_TRUE(gateway_stub->GetStatus(&context, {}, &status).ok());
+    return status;
+  }
+
+  TemporaryDirectory directory;
+  std::string path = directory.path() + "/api.sock";
+  FakeClock clock;
+  Config config = TwoZones(2);
+  Layout layout{config};
+  FakeTable table{layout.entries()};
+  std::unique_ptr<SessionStore> store = std::move(*SessionStore::Open(directory.path() + "/s", clock));
+  SessionMap map{layout, table};
+  Sessions sessions{*store, map, layout, clock, std::chrono::hours(24)};
+  FakeGateway gateway;
+  Peers peers;
+  SessionService session_service{sessions, clock, peers};
+  GatewayService gateway_service{gateway, sessions, config, layout, clock, 5};
+  std::unique_ptr<ApiServer> server;
+  std::unique_ptr<v1::Sessions::Stub> session_stub;
+  std::unique_ptr<v1::Gateway::Stub> gateway_stub;
+};
+
+TEST_F(ApiTest, CreatesGetsListsAndTerminates) {
+  v1::Session session;
+  auto status = Create("10.51.1.2", 60, session);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(session.creator(), "uid:" + std::to_string(getuid()));
+  EXPECT_EQ(session.expire_time().seconds(), 1'700'000'060);
+  EXPECT_TRUE(session.has_in_force_after());
+  EXPECT_NE(table.entries[2].expires_ns, 0u);
+
+  v1::Session found;
+  v1::GetSessionRequest get;
+  get.set_name("sessions/10.51.1.2");
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(session_stub->GetSession(&context, get, &found).ok());
+  }
+  EXPECT_EQ(found.name(), session.name());
+  v1::TerminateSessionRequest terminate;
+  terminate.set_name(session.name());
+  v1::TerminateSessionResponse ended;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(session_stub->TerminateSession(&context, terminate, &ended).ok());
+  }
+  EXPECT_EQ(table.entries[2].expires_ns, 0u);
+  v1::ListSessionsResponse list;
+  grpc::ClientContext context;
+  ASSERT_TRUE(session_stub->ListSessions(&context, {}, &list).ok());
+  EXPECT_EQ(list.sessions_size(), 0);
+}
+
+TEST_F(ApiTest, MapsErrorsToCodes) {
+  v1::Session session;
+  EXPECT_EQ(Create("10.9.9.9", 60, session).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Create("10.51.1.2", -5, session).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(Create("10.51.1.2", INT64_MAX, session).error_code(),
+            grpc::StatusCode::INVALID_ARGUMENT);
+  ASSERT_TRUE(Create("10.51.1.2", 60, session).ok());
+  EXPECT_EQ(Create("10.51.1.2", 60, session).error_code(), grpc::StatusCode::ALREADY_EXISTS);
+  ASSERT_TRUE(Create("2001:db8:51:1::1", 60, session).ok());
+  ASSERT_TRUE(Create("2001:db8:51:1::2", 60, session).ok());
+  EXPECT_EQ(Create("2001:db8:51:1::3", 60, session).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  grpc::ClientContext context;
+  v1::GetSessionRequest get;
+  get.set_name("sessions/10.51.1.99");
+  EXPECT_EQ(session_stub->GetSession(&context, get, &session).error_code(),
+            grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(ApiTest, TellsTheStateOfAWorker) {
+  EXPECT_EQ(GetStatus().zones(0).workers(0).state(), v1::WorkerStatus::ABSENT);
+  nx_worker& worker = gateway.workers[0];
+  worker.pid = static_cast<uint32_t>(getpid());
+  worker.heartbeat_ns = static_cast<uint64_t>(clock.boot_ns);
+  EXPECT_EQ(GetStatus().zones(0).workers(0).state(), v1::WorkerStatus::RUNNING);
+  worker.heartbeat_ns -= NX_HEARTBEAT_STALE_NS + 1;
+  EXPECT_EQ(GetStatus().zones(0).workers(0).state(), v1::WorkerStatus::STALE);
+  worker.pid = 0x7ffffffe;  // nobody
+  EXPECT_EQ(GetStatus().zones(0).workers(0).state(), v1::WorkerStatus::ABSENT);
+}
+
+TEST_F(ApiTest, ReportsTheGateway) {
+  v1::Status status = GetStatus();
+  EXPECT_EQ(status.zones_size(), 2);
+  EXPECT_EQ(status.zones(0).program_id(), 42u);
+  EXPECT_EQ(status.counters_size(), NX_REASON_COUNT);
+  EXPECT_EQ(status.counters(NX_REASON_SYN_ACK).name(), "syn_ack");
+  EXPECT_EQ(status.counters(NX_REASON_SYN_ACK).verdict(), "tx");
+  EXPECT_EQ(status.counters(NX_REASON_SYN_ACK).packets(), 7u);
+  EXPECT_EQ(status.session_capacity(), layout.entries());
+  EXPECT_EQ(status.policy_version(), 5u);
+}
+
+TEST_F(ApiTest, ExplainsAClientInNoZone) {
+  grpc::ClientContext context;
+  v1::ExplainRequest request;
+  request.set_address("10.9.9.9");
+  v1::Explanation explanation;
+  ASSERT_TRUE(gateway_stub->Explain(&context, request, &explanation).ok());
+  EXPECT_EQ(explanation.zone(), "");
+  EXPECT_EQ(explanation.samples_size(), 0);
+}
+
+TEST_F(ApiTest, SocketIsForItsOwnerAndGroup) {
+  struct stat info;
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0660u);
+}
+
+TEST_F(ApiTest, ServesManyAtOnce) {
+  std::vector<std::thread> clients;
+  std::atomic<int> created = 0;
+  for (int i = 0; i < 8; ++i)
+    clients.emplace_back([&, i] {
+      for (int j = 0; j < 20; ++j) {
+        v1::Session session;
+        created += Create("10.51.1." + std::to_string(i * 20 + j), 60, session).ok();
+      }
+    });
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(created, 160);
+  EXPECT_EQ(GetStatus().sessions(), 160u);
+}
+
+}  // namespace
+}  // namespace narthex

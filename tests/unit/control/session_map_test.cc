@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/session_map.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/control/fakes.h"
+
+namespace narthex {
+namespace {
+
+constexpr uint32_t kPools = 256 + 4;
+
+class SessionMapTest : public testing::Test {
+ protected:
+  void Reconcile(std::vector<WantedEntry> wanted) {
+    auto done = map.Reconcile(wanted);
+    ASSERT_TRUE(done) << done.error().message;
+    report = *done;
+    result = wanted;
+  }
+  static WantedEntry Wanted(const char* address, int64_t expires_ns, uint16_t zone = 1) {
+    WantedEntry entry;
+    entry.zone = zone;
+    entry.address = *ParseAddress(address);
+    entry.expires_ns = expires_ns;
+    return entry;
+  }
+  uint32_t Begin(const char* text, int64_t expires_ns) {
+    Address address = *ParseAddress(text);
+    uint32_t slot = *map.Reserve(address);
+    EXPECT_TRUE(map.Begin(1, address, slot, expires_ns, {}));
+    return slot;
+  }
+
+  Config config = TwoZones(3);
+  Layout layout{config};
+  FakeTable table{layout.entries()};
+  SessionMap map{layout, table};
+  ReconcileReport report;
+  std::vector<WantedEntry> result;
+};
+
+TEST_F(SessionMapTest, IndexesPoolsDirectly) {
+  Reconcile({});
+  EXPECT_EQ(Begin("10.51.1.2", 9), 2u);
+  EXPECT_EQ(table.entries[2].expires_ns, 9u);
+  EXPECT_EQ(*map.Reserve(*ParseAddress("10.52.0.3")), 259u);
+  EXPECT_TRUE(table.keys.empty());
+}
+
+TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
+  Reconcile({});
+  Begin("10.51.1.2", 9);
+  uint32_t v6 = Begin("2001:db8:51:1::2", 9);
+  table.entries[2].packets_up = 5;
+  table.entries[v6].packets_up = 6;
+
+  SessionMap next(layout, table);
+  std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("2001:db8:51:1::2", 12)};
+  wanted[0].counters.packets_up = 1;  // older, from the store
+  auto done = next.Reconcile(wanted);
+  EXPECT_EQ(done->kept, 2u);
+  EXPECT_EQ(done->added + done->removed, 0u);
+  EXPECT_EQ(table.entries[2].packets_up, 5u);
+  EXPECT_EQ(table.entries[v6].packets_up, 6u);
+  EXPECT_EQ(table.entries[v6].expires_ns, 12u);
+  EXPECT_EQ(wanted[1].slot, v6);
+}
+
+TEST_F(SessionMapTest, RemovesWhatTheStoreDoesNotHaveAndAddsWhatItHas) {
+  Reconcile({});
+  Begin("10.51.1.2", 9);
+  Begin("2001:db8:51:1::2", 9);
+  SessionMap next(layout, table);
+  std::vector<WantedEntry> wanted = {Wanted("10.51.1.3", 7), Wanted("2001:db8:51:1::3", 8)};
+  wanted[0].counters.bytes_up = 100;
+  auto done = next.Reconcile(wanted);
+  EXPECT_EQ(done->removed, 2u);
+  EXPECT_EQ(done->added, 2u);
+  EXPECT_EQ(table.ExpiryOf(layout, 1, "10.51.1.2"), 0u);
+  EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::2"), 0u);
+  EXPECT_EQ(table.ExpiryOf(layout, 1, "10.51.1.3"), 7u);
+  EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::3"), 8u);
+  EXPECT_EQ(table.entries[3].bytes_up, 100u);
+}
+
+TEST_F(SessionMapTest, EndsEntriesThatNoKeyLeadsTo) {
+  table.entries[kPools + 1].expires_ns = 9;
+  Reconcile({});
+  EXPECT_EQ(table.entries[kPools + 1].expires_ns, 0u);
+}
+
+TEST_F(SessionMapTest, DistrustsKeysThatShareAnEntryOrLeadOutside) {
+  Address a = *ParseAddress("2001:db8:51:1::a"), b = *ParseAddress("2001:db8:51:1::b");
+  Address c = *ParseAddress("2001:db8:51:1::c");
+  table.keys[AddressKey(1, a)] = kPools;
+  table.keys[AddressKey(1, b)] = kPools;
+  table.keys[AddressKey(1, c)] = 1 << 20;
+  Reconcile({Wanted("2001:db8:51:1::a", 5), Wanted("2001:db8:51:1::b", 6),
+             Wanted("2001:db8:51:1::c", 7)});
+  EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::a"), 5u);
+  EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::b"), 6u);
+  EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::c"), 7u);
+}
+
+TEST_F(SessionMapTest, ReusesTheEntryThatWasFreedFirst) {
+  Reconcile({});
+  uint32_t a = Begin("2001:db8:51:1::a", 9), b = Begin("2001:db8:51:1::b", 9);
+  uint32_t c = Begin("2001:db8:51:1::c", 9);
+  table.entries[b].packets_up = 4;
+  EXPECT_EQ(map.End(1, *ParseAddress("2001:db8:51:1::b"), b).packets_up, 4u);
+  map.End(1, *ParseAddress("2001:db8:51:1::a"), a);
+  EXPECT_EQ(Begin("2001:db8:51:1::d", 9), b);
+  EXPECT_EQ(table.entries[b].packets_up, 0u);
+  EXPECT_EQ(Begin("2001:db8:51:1::e", 9), a);
+  EXPECT_EQ(table.entries[c].expires_ns, 9u);
+}
+
+TEST_F(SessionMapTest, RefusesWhenFullAndEvictsNobody) {
+  Reconcile({});
+  for (const char* address : {"2001:db8:51:1::a", "2001:db8:51:1::b", "2001:db8:51:1::c"})
+    Begin(address, 9);
+  auto refused = map.Reserve(*ParseAddress("2001:db8:51:1::d"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kExhausted);
+  EXPECT_NE(refused.error().message.find("sessions.capacity"), std::string::npos);
+  EXPECT_EQ(table.keys.size(), 3u);
+  EXPECT_TRUE(map.Reserve(*ParseAddress("10.51.1.9")));  // pools have room of their own
+}
+
+TEST_F(SessionMapTest, KeyIsGoneAndEntryEndedAfterEnd) {
+  Reconcile({});
+  uint32_t slot = Begin("2001:db8:51:1::a", 9);
+  map.End(1, *ParseAddress("2001:db8:51:1::a"), slot);
+  EXPECT_TRUE(table.keys.empty());
+  EXPECT_EQ(table.entries[slot].expires_ns, 0u);
+}
+
+}  // namespace
+}  // namespace narthex

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/session_store.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/unit/control/fakes.h"
+
+namespace narthex {
+namespace {
+
+class SessionStoreTest : public testing::Test {
+ protected:
+  std::unique_ptr<SessionStore> Open() {
+    auto store = SessionStore::Open(path, clock);
+    EXPECT_TRUE(store) << store.error().message;
+    return store ? std::move(*store) : nullptr;
+  }
+  Session Make(const std::string& id, const std::string& address, int64_t seconds) {
+    Session session;
+    session.id = id;
+    session.zone = "lobby";
+    session.creator = "uid:0";
+    session.created_wall_ns = clock.wall_ns;
+    session.expires_boot_ns = clock.boot_ns + seconds * kSecondNs;
+    session.addresses = {{*ParseAddress(address), 2, {.packets_up = 3, .last_seen_ns = 77}}};
+    return session;
+  }
+  int64_t LeftSeconds(SessionStore& store, const std::string& id) {
+    return ((*store.FindById(id))->expires_boot_ns - clock.boot_ns) / kSecondNs;
+  }
+
+  TemporaryDirectory directory;
+  std::string path = directory.path() + "/sessions.db";
+  FakeClock clock;
+};
+
+TEST_F(SessionStoreTest, KeepsASessionOverAReopen) {
+  Session session = Make("0000000000000001", "2001:db8:51:1::2", 60);
+  RequestRecord record{"r1", "digest", session.id};
+  ASSERT_TRUE(Open()->Insert(session, &record));
+  auto store = Open();
+  auto found = store->FindByAddress("lobby", session.addresses[0].address);
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->id, session.id);
+  EXPECT_EQ((*found)->expires_boot_ns, session.expires_boot_ns);
+  EXPECT_EQ((*found)->creator, "uid:0");
+  EXPECT_EQ((*found)->addresses[0].counters, session.addresses[0].counters);
+  EXPECT_EQ((*store->FindRequest("r1"))->digest, "digest");
+  EXPECT_FALSE(*store->FindByAddress("stands", session.addresses[0].address));
+}
+
+TEST_F(SessionStoreTest, InsertsAllOrNothing) {
+  auto store = Open();
+  ASSERT_TRUE(store->Insert(Make("0000000000000001", "10.51.1.2", 60), nullptr));
+  Session second = Make("0000000000000002", "10.51.1.3", 60);
+  second.addresses.push_back({*ParseAddress("10.51.1.2"), 9, {}});  // taken
+  EXPECT_FALSE(store->Insert(second, nullptr));
+  EXPECT_FALSE(*store->FindById(second.id));
+  EXPECT_FALSE(*store->FindByAddress("lobby", *ParseAddress("10.51.1.3")));
+  EXPECT_TRUE(store->Insert(Make("0000000000000003", "10.51.1.3", 60), nullptr));
+}
+
+TEST_F(SessionStoreTest, DeletesASessionWithItsAddresses) {
+  auto store = Open();
+  ASSERT_TRUE(store->Insert(Make("0000000000000001", "10.51.1.2", 60), nullptr));
+  ASSERT_TRUE(store->Delete("0000000000000001"));
+  EXPECT_FALSE(*store->FindByAddress("lobby", *ParseAddress("10.51.1.2")));
+}
+
+TEST_F(SessionStoreTest, CarriesTheTimeLeftOverAReboot) {
+  ASSERT_TRUE(Open()->Insert(Make("0000000000000001", "10.51.1.2", 600), nullptr));
+  clock.boot_id = "boot-2";
+  clock.boot_ns = 20 * kSecondNs;
+  clock.wall_ns += 100 * kSecondNs;  // it was off for 100 s
+  auto store = Open();
+  EXPECT_EQ(LeftSeconds(*store, "0000000000000001"), 500);
+  EXPECT_EQ((*store->FindById("0000000000000001"))->addresses[0].counters.last_seen_ns, 0u);
+  EXPECT_EQ((*store->FindById("0000000000000001"))->addresses[0].counters.packets_up, 3u);
+  clock.Advance(10);
+  EXPECT_EQ(LeftSeconds(*Open(), "0000000000000001"), 490);  // once only
+}
+
+TEST_F(SessionStoreTest, LengthensNothingWhenTheWallClockIsWrongAfterAReboot) {
+  ASSERT_TRUE(Open()->Insert(Make("0000000000000001", "10.51.1.2", 600), nullptr));
+  clock.boot_id = "boot-2";
+  clock.boot_ns = 20 * kSecondNs;
+  clock.wall_ns = 0;  // 1970
+  EXPECT_EQ(LeftSeconds(*Open(), "0000000000000001"), 600);
+}
+
+TEST_F(SessionStoreTest, ASteppedWallClockMovesNoEnd) {
+  auto store = Open();
+  ASSERT_TRUE(store->Insert(Make("0000000000000001", "10.51.1.2", 600), nullptr));
+  clock.wall_ns += 86400 * kSecondNs;
+  EXPECT_EQ(LeftSeconds(*Open(), "0000000000000001"), 600);
+}
+
+TEST_F(SessionStoreTest, RefusesWhatIsNoDatabase) {
+  std::ofstream(path) << std::string(4096, 'x');
+  auto store = SessionStore::Open(path, clock);
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().message.find("session store " + path + ": file is not a database; make"), 0u)
+      << store.error().message;
+}
+
+TEST_F(SessionStoreTest, RefusesADamagedDatabase) {
+  {
+    auto store = Open();
+    for (int i = 0; i < 200; ++i)
+      ASSERT_TRUE(store->Insert(Make("00000000000" + std::to_string(10000 + i),
+                                     "10.51.1." + std::to_string(i), 60), nullptr));
+    ASSERT_TRUE(store->Checkpoint());
+  }
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(4096);
+  file << std::string(8192, '\x5a');
+  file.close();
+  EXPECT_FALSE(SessionStore::Open(path, clock));
+}
+
+TEST_F(SessionStoreTest, RefusesADirectoryInItsPlace) {
+  std::filesystem::create_directory(path);
+  EXPECT_FALSE(SessionStore::Open(path, clock));
+}
+
+TEST_F(SessionStoreTest, RefusesASchemaOfTheFuture) {
+  { auto database = Database::Open(path); ASSERT_TRUE((*database)->Execute("PRAGMA user_version=9")); }
+  auto store = SessionStore::Open(path, clock);
+  ASSERT_FALSE(store);
+  EXPECT_NE(store.error().message.find("its schema is version 9"), std::string::npos);
+}
+
+TEST_F(SessionStoreTest, RefusesADirectoryThatCannotBeWritten) {
+  auto store = SessionStore::Open("/proc/sessions.db", clock);  // not even by root
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().message.find("session store /proc/sessions.db: unable to open"), 0u);
+}
+
+}  // namespace
+}  // namespace narthex
