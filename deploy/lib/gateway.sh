@@ -4,7 +4,7 @@
 
 log_lines() { if [ -e "$records/$1.log" ]; then wc -l <"$records/$1.log"; else echo 0; fi; }
 log_since() { tail -n +"$(($2 + 1))" "$records/$1.log"; }   # name, line
-ready_since() { log_since "$1" "$2" | grep -q "$1: ready" || ! process_alive "$1"; }
+ready_since() { log_since "$1" "$2" | has "$1: ready" || ! process_alive "$1"; }
 
 # start_daemon NAME COMMAND...: returns when it says that it is ready.
 start_daemon() {
@@ -12,7 +12,7 @@ start_daemon() {
 	before=$(log_lines "$name")
 	start_process "$name" nx-gateway "$@"
 	until_true 20 ready_since "$name" "$before" || true
-	log_since "$name" "$before" | grep -q "$name: ready" ||
+	log_since "$name" "$before" | has "$name: ready" ||
 		die "$name did not start: $(log_since "$name" "$before" | tail -n 5)"
 }
 

@@ -6,6 +6,10 @@
 
 in_ns() { local ns=$1; shift; nsenter --net="/run/netns/$ns" -- "$@"; }
 
+# ... | has WORDS: grep -qF behind a pipe would end the writer by SIGPIPE, which pipefail takes for
+# a failure; this one reads to the end.
+has() { grep -F -- "$1" >/dev/null; }
+
 # Field 22 of /proc/PID/stat, counted behind the command's closing parenthesis.
 start_time() { local stat; stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; stat=${stat##*) }; set -- $stat; echo "${20}"; }
 
@@ -18,7 +22,7 @@ until_true() {
 	done
 }
 
-runs_program() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | grep -qF -- "$2"; }
+runs_program() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | has "$2"; }
 
 process_alive() {   # name
 	local pid start word

@@ -11,7 +11,7 @@ tell_story() {
 	client_is_authorised 10.51.1.2 "$origin4"
 	session_ends 10.51.1.2 "$origin4"
 	step "The same over IPv6"
-	show client "${fetch[@]}" "$origin6"
+	show_head client "${fetch[@]}" "$origin6"
 	check "the request was answered with 511" output_has '511 Network Authentication Required'
 	client_is_authorised 2001:db8:51:1::2 "$origin6"
 	session_ends 2001:db8:51:1::2 "$origin6"
@@ -29,28 +29,25 @@ client_meets_511() {
 	check "the login page is reachable (walled garden)" output_has 'login page of the portal'
 	show client curl -sS --max-time 5 https://198.51.100.10/
 	check "HTTPS cannot be intercepted: refused at once" exited_with 7
-	show here "$narthexctl" explain 10.51.1.2
+	show host "$narthexctl" explain 10.51.1.2
 	check "narthexctl explains it" exited_with 0
 }
 
 client_is_authorised() {   # address, url
 	step "$1 is authorised"
-	show here "$narthexctl" session authorize "$1" --for 1h
+	show host "$narthexctl" session authorize "$1" --for 1h
 	check "authorised" exited_with 0
-	fact "in the map after" "$(in_force_after)"
+	check "on disk and in the classifier's map when answered" output_has 'in force after'
 	show client "${fetch[@]}" "$2"
 	check "the same request is answered by the origin's nginx" output_has 'This is the origin'
 	check "and it is a 200" output_has 'HTTP/1.1 200 OK'
 }
 
-# How long after the command's request arrived the classifier had the session.
-in_force_after() { grep -oE '[0-9.]+ ?(µs|us|ms|s)\b' <<<"$output" | tail -n 1; }
-
 session_ends() {   # address, url
 	step "The session of $1 ends"
-	show here "$narthexctl" session terminate "$1" --yes
+	show host "$narthexctl" session terminate "$1" --yes
 	check "terminated" exited_with 0
-	show client "${fetch[@]}" "$2"
+	show_head client "${fetch[@]}" "$2"
 	check "the 511 again" output_has '511 Network Authentication Required'
 }
 
@@ -58,7 +55,7 @@ session_ends() {   # address, url
 
 everything_fails_in_turn() {
 	step "What fails while authorised streams run, 2,000 packets a second each"
-	show here "$narthexctl" session authorize 10.51.1.2 2001:db8:51:1::2 --for 1h
+	show host "$narthexctl" session authorize 10.51.1.2 2001:db8:51:1::2 --for 1h
 	check "client .2 is authorised, with both addresses" exited_with 0
 	start_traffic
 	dataplane_is_killed
@@ -66,7 +63,7 @@ everything_fails_in_turn() {
 	both_are_killed
 	narthexd_is_upgraded
 	judge_traffic
-	show here "$narthexctl" session list
+	show host "$narthexctl" session list
 	check "the session survived all of it" output_has 10.51.1.2
 }
 
@@ -89,7 +86,7 @@ start_tool() {   # name, namespace, program, arguments
 }
 
 milliseconds() { echo $(((${EPOCHREALTIME/./} - $1) / 1000)); }
-stranger_gets_511() { in_ns nx-client curl -s -o /dev/null --max-time 0.3 -w '%{http_code}' --interface 10.51.1.3 "$origin4" | grep -q 511; }
+stranger_gets_511() { in_ns nx-client curl -s -o /dev/null --max-time 0.3 -w '%{http_code}' --interface 10.51.1.3 "$origin4" | has 511; }
 until_511() { until_true "$1" stranger_gets_511; }
 
 killed() {   # process name
@@ -117,7 +114,7 @@ narthexd_is_killed() {
 	killed narthexd
 	show client curl -s -o /dev/null -w '%{http_code}\n' --max-time 2 --interface 10.51.1.3 "$origin4"
 	check "without narthexd a stranger still gets the 511" output_has 511
-	show here "$narthexctl" session list
+	show host "$narthexctl" session list
 	check "and logins say clearly that it is away" exited_with 4
 	started narthexd start_narthexd
 }

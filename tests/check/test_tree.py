@@ -74,7 +74,7 @@ def test_direction_of_includes(folder, forbidden):
 @pytest.mark.parametrize("header, owner", [
     (r"hs(/hs)?\.h", r"dataplane/match/"),
     (r"rte_ethdev\.h", r"dataplane/worker/"),
-    (r"bpf/libbpf\.h|.*\.skel\.h", r"control/(bpf|classifier)[^/]*$"),
+    (r"bpf/libbpf\.h|.*\.skel\.h", r"control/(bpf|classifier|pinned_maps)[^/]*$"),
     (r"sqlite3\.h", r"control/(sqlite|session_store)[^/]*$"),
 ])
 def test_one_user_of_each_foreign_library(header, owner):
@@ -92,7 +92,7 @@ def test_bpf_objects_have_one_owner():
     assert_none([
         f"{name(path)}: {match.group(0)}"
         for path in sources("control", "dataplane") for match in call.finditer(path.read_text())
-        if not re.match(r"control/(bpf|classifier)[^/]*$", name(path))
+        if not re.match(r"control/(bpf|classifier|pinned_maps)[^/]*$", name(path))
     ])
 
 
