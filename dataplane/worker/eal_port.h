@@ -38,9 +38,9 @@ class EalPort {
   void Free(Buffer* buffers, uint32_t count) { rte_pktmbuf_free_bulk(buffers, count); }
 
   static uint8_t* Data(Buffer buffer) { return rte_pktmbuf_mtod(buffer, uint8_t*); }
-  static uint32_t Bytes(Buffer buffer) { return buffer->data_len; }
+  static uint32_t Length(Buffer buffer) { return buffer->data_len; }
   static uint32_t Room(Buffer buffer) { return buffer->buf_len - buffer->data_off; }
-  static void SetBytes(Buffer buffer, uint32_t bytes) {
+  static void SetLength(Buffer buffer, uint32_t bytes) {
     buffer->data_len = static_cast<uint16_t>(bytes);
     buffer->pkt_len = bytes;
   }

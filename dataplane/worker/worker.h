@@ -7,8 +7,8 @@
 //   uint32_t RxBurst(Buffer*, uint32_t max)         passes ownership to the worker
 //   uint32_t TxBurst(Buffer*, uint32_t count)       takes ownership of the first n returned
 //   void Free(Buffer*, uint32_t count)              takes ownership of all
-//   static uint8_t* Data(Buffer); static uint32_t Bytes(Buffer), Room(Buffer);
-//   static void SetBytes(Buffer, uint32_t); static void Prefetch(Buffer)
+//   static uint8_t* Data(Buffer); static uint32_t Length(Buffer), Room(Buffer);
+//   static void SetLength(Buffer, uint32_t); static void Prefetch(Buffer)
 //
 // Threads: one worker, one lcore.
 #pragma once
@@ -42,12 +42,12 @@ class Worker {
     for (uint32_t i = 0; i < count; i++) {
       Buffer buffer = received[i];
       const uint32_t bytes =
-          responder_.Handle(Port::Data(buffer), Port::Bytes(buffer), Port::Room(buffer), now);
+          responder_.Handle(Port::Data(buffer), Port::Length(buffer), Port::Room(buffer), now);
       if (bytes == 0) {
         silent[silent_count++] = buffer;
         continue;
       }
-      Port::SetBytes(buffer, bytes);
+      Port::SetLength(buffer, bytes);
       replies[reply_count++] = buffer;
     }
     Send(replies, reply_count);

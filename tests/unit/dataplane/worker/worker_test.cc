@@ -38,9 +38,9 @@ class FakePort {
     for (uint32_t i = 0; i < count; i++) freed.insert(buffers[i]);
   }
   static uint8_t* Data(Buffer buffer) { return buffer->bytes.data(); }
-  static uint32_t Bytes(Buffer buffer) { return buffer->used; }
+  static uint32_t Length(Buffer buffer) { return buffer->used; }
   static uint32_t Room(Buffer buffer) { return static_cast<uint32_t>(buffer->bytes.size()); }
-  static void SetBytes(Buffer buffer, uint32_t bytes) { buffer->used = bytes; }
+  static void SetLength(Buffer buffer, uint32_t bytes) { buffer->used = bytes; }
   static void Prefetch(Buffer) {}
 
   std::deque<Buffer> waiting;
