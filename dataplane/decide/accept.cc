@@ -19,10 +19,6 @@ struct Preference {
   int thousandths = 0;
 };
 
-bool Equals(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() && EqualsIgnoringCase(text.data(), lower.data(), lower.size());
-}
-
 std::string_view Trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -60,22 +56,29 @@ int WeightOf(std::string_view parameters) {
 }
 
 std::array<int, kMediaTypes> Match(std::string_view range) {
-  if (Equals(range, "text/html") || Equals(range, "application/xhtml+xml")) {
+  if (EqualsIgnoringCase(range, "text/html") ||
+      EqualsIgnoringCase(range, "application/xhtml+xml")) {
     return {kNamed, kNone, kNone};
   }
-  if (Equals(range, "application/problem+json") || Equals(range, "application/json")) {
+  if (EqualsIgnoringCase(range, "application/problem+json") ||
+      EqualsIgnoringCase(range, "application/json")) {
     return {kNone, kNamed, kNone};
   }
-  if (Equals(range, "text/plain")) return {kNone, kNone, kNamed};
-  if (Equals(range, "*/*")) return {kAny, kAny, kAny};
-  if (Equals(range, "text/*")) return {kWholeType, kNone, kWholeType};
-  if (Equals(range, "application/*")) return {kNone, kWholeType, kNone};
+  if (EqualsIgnoringCase(range, "text/plain")) return {kNone, kNone, kNamed};
+  if (EqualsIgnoringCase(range, "*/*")) return {kAny, kAny, kAny};
+  if (EqualsIgnoringCase(range, "text/*")) return {kWholeType, kNone, kWholeType};
+  if (EqualsIgnoringCase(range, "application/*")) return {kNone, kWholeType, kNone};
   return {};
 }
 
 }  // namespace
 
 MediaType NegotiateMediaType(std::string_view accept) {
+  // What browsers and curl begin with: named, at full weight, and first among equals.
+  constexpr std::string_view kHtmlFirst = "text/html,";
+  if (accept == "*/*" || accept.substr(0, kHtmlFirst.size()) == kHtmlFirst) {
+    return MediaType::kHtml;
+  }
   std::array<Preference, kMediaTypes> preferences{};
   while (!accept.empty()) {
     std::string_view parameters = Take(accept, ',');

@@ -3,10 +3,16 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 
 #ifdef __SSE2__
 #include <emmintrin.h>
+#endif
+#ifdef __SSSE3__
+#include <tmmintrin.h>
 #endif
 
 namespace narthex {
@@ -78,13 +84,64 @@ inline const char* FindNotVisible(const char* at, const char* end) {
   return at;
 }
 
+#ifdef __SSSE3__
+// Bit h of entry l: the character with high half h and low half l is a tchar.
+constexpr std::array<uint8_t, 16> MakeTokenHalves() {
+  std::array<uint8_t, 16> halves{};
+  for (int c = 0; c < 128; c++) {
+    if (kCharClasses[static_cast<size_t>(c)] & kTokenChar) {
+      halves[static_cast<size_t>(c & 15)] |= static_cast<uint8_t>(1 << (c >> 4));
+    }
+  }
+  return halves;
+}
+inline constexpr std::array<uint8_t, 16> kTokenHalves = MakeTokenHalves();
+#endif
+
+// First byte in [at, end) that is no tchar; else end.
+inline const char* FindNotToken(const char* at, const char* end) {
+#ifdef __SSSE3__
+  const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kTokenHalves.data()));
+  const __m128i bits = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+  const __m128i low_half = _mm_set1_epi8(15);
+  for (; end - at >= 16; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), low_half);
+    const __m128i token = _mm_and_si128(_mm_shuffle_epi8(halves, _mm_and_si128(bytes, low_half)),
+                                        _mm_shuffle_epi8(bits, high));
+    const int other = _mm_movemask_epi8(_mm_cmpeq_epi8(token, _mm_setzero_si128()));
+    if (other) return at + __builtin_ctz(static_cast<unsigned>(other));
+  }
+#endif
+  while (at != end && Is(*at, kTokenChar)) at++;
+  return at;
+}
+
 // Compares with a lower-case ASCII word, ignoring the case of `text`.
-inline bool EqualsIgnoringCase(const char* text, const char* lower, size_t bytes) {
-  for (size_t i = 0; i < bytes; i++) {
+inline bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
+  if (text.size() != lower.size()) return false;
+  for (size_t i = 0; i < lower.size(); i++) {
     const char c = text[i];
     if ((c >= 'A' && c <= 'Z' ? c + 32 : c) != lower[i]) return false;
   }
   return true;
+}
+
+// The same for a field name of N - 1 bytes, known to be a token: no tchar but a letter becomes
+// one of `lower`'s by setting the bit that tells cases apart.
+template <size_t N>
+inline bool IsName(std::string_view token, const char (&lower)[N]) {
+  constexpr size_t kBytes = N - 1;
+  static_assert(kBytes >= 4);
+  const auto differs = [&](size_t at) {
+    uint32_t a, b;
+    std::memcpy(&a, token.data() + at, 4);
+    std::memcpy(&b, lower + at, 4);
+    return (a | 0x20202020u) ^ b;
+  };
+  uint32_t difference = differs(kBytes - 4);
+  for (size_t at = 0; at + 4 < kBytes; at += 4) difference |= differs(at);
+  return difference == 0;
 }
 
 }  // namespace narthex

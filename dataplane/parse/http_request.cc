@@ -16,11 +16,6 @@ constexpr std::string_view kKnownMethods[] = {
 constexpr uint8_t kTlsHandshakeRecord = 0x16;
 constexpr uint8_t kTlsMajorVersion = 3;
 
-bool EqualsIgnoringCase(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() &&
-         narthex::EqualsIgnoringCase(text.data(), lower.data(), lower.size());
-}
-
 // Reads one request; each step returns kNone and advances, or says what is wrong. A step that
 // meets the end of the input sets incomplete_.
 class Reader {
@@ -85,7 +80,7 @@ class Reader {
 
   HttpError ReadMethod() {
     const char* start = at_;
-    while (at_ != end_ && Is(*at_, kTokenChar)) at_++;
+    at_ = FindNotToken(at_, end_);
     const auto bytes = static_cast<size_t>(at_ - start);
     if (bytes > kMaxMethodBytes) return HttpError::kNotHttp;
     if (AtEnd()) return HttpError::kNone;
@@ -211,7 +206,7 @@ class Reader {
       return error;
     }
     const char* name = at_;
-    while (at_ != end_ && Is(*at_, kTokenChar)) at_++;
+    at_ = FindNotToken(at_, end_);
     const auto name_bytes = static_cast<size_t>(at_ - name);
     if (AtEnd()) return HttpError::kNone;
     // Space before the colon, obs-fold and lines without a name end here (RFC 9112 §5.1, §5.2).
@@ -235,24 +230,24 @@ class Reader {
   HttpError TakeField(std::string_view name, std::string_view value) {
     switch (name.size()) {
       case 4:
-        if (EqualsIgnoringCase(name, "host")) return TakeHost(value);
+        if (IsName(name, "host")) return TakeHost(value);
         break;
       case 6:
-        if (EqualsIgnoringCase(name, "accept")) KeepFirst(request_.accept, value);
+        if (IsName(name, "accept")) KeepFirst(request_.accept, value);
         break;
       case 10:
-        if (EqualsIgnoringCase(name, "user-agent")) KeepFirst(request_.user_agent, value);
+        if (IsName(name, "user-agent")) KeepFirst(request_.user_agent, value);
         break;
       case 14:
-        if (EqualsIgnoringCase(name, "content-length")) return TakeContentLength(value);
+        if (IsName(name, "content-length")) return TakeContentLength(value);
         break;
       case 15:
-        if (EqualsIgnoringCase(name, "accept-language")) {
+        if (IsName(name, "accept-language")) {
           KeepFirst(request_.accept_language, value);
         }
         break;
       case 17:
-        if (EqualsIgnoringCase(name, "transfer-encoding")) return TakeTransferEncoding(value);
+        if (IsName(name, "transfer-encoding")) return TakeTransferEncoding(value);
         break;
       default:
         break;
