@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "events.h"
+#include "instance_lock.h"
 #include "options.h"
 #include "policy/snapshot.h"
 #include "policy/swap.h"
@@ -74,6 +75,8 @@ int Main(const Options& options) {
   std::string error;
   auto snapshot = ReadSnapshot(policy_path, error);
   if (!snapshot) return Fail(error);
+  const auto lock = InstanceLock::Take(options.run_directory, error);
+  if (!lock) return Fail(error);
   auto maps = SharedMaps::Open(snapshot->bpffs, error);
   if (!maps) return Fail(error);
   for (const ZoneSnapshot& zone : snapshot->zones) {

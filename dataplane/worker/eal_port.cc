@@ -103,6 +103,7 @@ EalPlan PlanEal(const Snapshot& snapshot, uint64_t free_hugepages_kib,
   EalPlan plan;
   plan.hugepages = snapshot.hugepages && free_hugepages_kib >= needed_mib * 1024;
   plan.arguments = {"--no-pci",
+                    "--no-shconf",
                     "--no-telemetry",
                     "--iova-mode=va",
                     "--log-level=error",
@@ -137,13 +138,17 @@ bool StartEal(const Snapshot& snapshot, bool& hugepages, std::string& error) {
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
     error = "DPDK does not start" +
             (rte_errno ? std::string(": ") + rte_strerror(rte_errno) : std::string()) +
-            " (does another narthex-dataplane of this instance run?)";
+            "; its own messages stand above";
     return false;
   }
   return true;
 }
 
-void StopEal() { rte_eal_cleanup(); }
+void StopEal() {
+  const std::string directory = rte_eal_get_runtime_dir();
+  rte_eal_cleanup();
+  rmdir(directory.c_str());  // empty, as nothing is shared with other processes
+}
 
 std::unique_ptr<EalPort> EalPort::Open(const std::string& device, const std::string& interface,
                                        uint16_t queue, std::string& error) {

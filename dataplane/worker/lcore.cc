@@ -15,6 +15,9 @@ constexpr uint64_t kHeartbeatsPerSecond =
     40;  // at least one every 50 ms, bursts and sleep included
 constexpr uint32_t kEmptyPollsBeforeSleep = 256;
 constexpr unsigned kIdleSleep_us = 50;
+// After this many sleeps nothing is under way: a longer one costs nobody much.
+constexpr uint32_t kEmptyPollsBeforeLongSleep = kEmptyPollsBeforeSleep + 400;
+constexpr unsigned kLongIdleSleep_us = 250;
 
 uint64_t BootTimeNs() {
   timespec now;
@@ -63,7 +66,8 @@ void Lcore::Loop() {
     if (before - heartbeat_tsc_ > heartbeat_cycles) Heartbeat();
     const uint32_t packets = worker_.RunBurst(Now(before));
     if (packets == 0 && idle_backoff_ && ++empty_polls >= kEmptyPollsBeforeSleep) {
-      rte_delay_us_sleep(kIdleSleep_us);
+      const bool quiet = empty_polls >= kEmptyPollsBeforeLongSleep;
+      rte_delay_us_sleep(quiet ? kLongIdleSleep_us : kIdleSleep_us);
     }
     const uint64_t after = rte_rdtsc();
     if (packets) {
