@@ -65,8 +65,8 @@ Result<Address> ParseAddress(std::string_view text) {
     if (inet_pton(AF_INET, copy.c_str(), &v4) == 1) return Address::FromV4(ntohl(v4.s_addr));
     if (inet_pton(AF_INET6, copy.c_str(), address.bytes.data()) == 1) {
       if (!address.IsV4()) return address;
-      return Fail(ErrorKind::kInvalid, fmt::format("'{}' is a v4-mapped address: write {}", text,
-                                                   address.ToString()));
+      return Fail(ErrorKind::kInvalid,
+                  fmt::format("'{}' is a v4-mapped address: write {}", text, address.ToString()));
     }
   }
   // What a stranger sent goes back in a message: printable, and not without end.

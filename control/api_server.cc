@@ -31,13 +31,20 @@ constexpr int kMaxStreams = 64;
 grpc::Status ToStatus(const Error& error) {
   auto code = [&] {
     switch (error.kind) {
-      case ErrorKind::kInvalid: return grpc::StatusCode::INVALID_ARGUMENT;
-      case ErrorKind::kNotFound: return grpc::StatusCode::NOT_FOUND;
-      case ErrorKind::kExists: return grpc::StatusCode::ALREADY_EXISTS;
-      case ErrorKind::kPrecondition: return grpc::StatusCode::FAILED_PRECONDITION;
-      case ErrorKind::kExhausted: return grpc::StatusCode::RESOURCE_EXHAUSTED;
-      case ErrorKind::kUnavailable: return grpc::StatusCode::UNAVAILABLE;
-      case ErrorKind::kFailed: break;
+      case ErrorKind::kInvalid:
+        return grpc::StatusCode::INVALID_ARGUMENT;
+      case ErrorKind::kNotFound:
+        return grpc::StatusCode::NOT_FOUND;
+      case ErrorKind::kExists:
+        return grpc::StatusCode::ALREADY_EXISTS;
+      case ErrorKind::kPrecondition:
+        return grpc::StatusCode::FAILED_PRECONDITION;
+      case ErrorKind::kExhausted:
+        return grpc::StatusCode::RESOURCE_EXHAUSTED;
+      case ErrorKind::kUnavailable:
+        return grpc::StatusCode::UNAVAILABLE;
+      case ErrorKind::kFailed:
+        break;
     }
     return grpc::StatusCode::INTERNAL;
   };

@@ -21,9 +21,12 @@ namespace {
 
 nx_mode AbiMode(Mode mode) {
   switch (mode) {
-    case Mode::kEnforce: return NX_MODE_ENFORCE;
-    case Mode::kMonitor: return NX_MODE_MONITOR;
-    case Mode::kBypass: return NX_MODE_BYPASS;
+    case Mode::kEnforce:
+      return NX_MODE_ENFORCE;
+    case Mode::kMonitor:
+      return NX_MODE_MONITOR;
+    case Mode::kBypass:
+      return NX_MODE_BYPASS;
   }
   return NX_MODE_ENFORCE;
 }
@@ -156,9 +159,8 @@ Outcome Classifier::FillGarden() {
 }
 
 Classifier::Interface* Classifier::Find(const ZoneConfig& zone) {
-  auto found = std::find_if(interfaces_.begin(), interfaces_.end(), [&](const Interface& one) {
-    return one.zone->name == zone.name;
-  });
+  auto found = std::find_if(interfaces_.begin(), interfaces_.end(),
+                            [&](const Interface& one) { return one.zone->name == zone.name; });
   return found == interfaces_.end() ? nullptr : &*found;
 }
 

@@ -73,9 +73,10 @@ Outcome PreflightClassifier(const Config& config) {
   for (const ZoneConfig& zone : config.zones) {
     uint32_t ifindex = if_nametoindex(zone.interface.c_str());
     if (ifindex == 0)
-      return Fail(ErrorKind::kPrecondition,
-                  fmt::format("zone '{}': there is no interface {}; 'ip link' lists those there are",
-                              zone.name, zone.interface));
+      return Fail(
+          ErrorKind::kPrecondition,
+          fmt::format("zone '{}': there is no interface {}; 'ip link' lists those there are",
+                      zone.name, zone.interface));
     Fd link = OpenPin(LinkPath(config.bpffs_dir, zone.interface));
     uint32_t there = ProgramOn(ifindex).id;
     if (there != 0 && !(link && HoldsInterface(link.get(), ifindex)))
@@ -117,7 +118,8 @@ Outcome Classifier::SwitchLink(Interface& interface, Fd link) {
 Outcome Classifier::NewLink(Interface& interface) {
   const ZoneConfig& zone = *interface.zone;
   int program = bpf_program__fd(interface.skeleton->progs.xsk_def_prog);
-  interface.link = Fd(bpf_link_create(program, static_cast<int>(interface.ifindex), BPF_XDP, nullptr));
+  interface.link =
+      Fd(bpf_link_create(program, static_cast<int>(interface.ifindex), BPF_XDP, nullptr));
   if (!interface.link) {
     int error = errno;
     uint32_t there = ProgramOn(interface.ifindex).id;
@@ -168,9 +170,8 @@ void Classifier::DropRemovedInterfaces() {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(config_.bpffs_dir, ignored)) {
     std::string name = entry.path().filename();
-    bool wanted = std::any_of(interfaces_.begin(), interfaces_.end(), [&](const Interface& one) {
-      return one.zone->interface == name;
-    });
+    bool wanted = std::any_of(interfaces_.begin(), interfaces_.end(),
+                              [&](const Interface& one) { return one.zone->interface == name; });
     if (!entry.is_directory(ignored) || wanted) continue;
     RemoveInterface(entry.path());
     spdlog::warn("interface {} is in no zone any more: detached, everybody there passes", name);
@@ -184,7 +185,8 @@ Result<std::vector<std::string>> DetachClassifier(const std::string& bpffs_dir) 
   if (!fs::exists(bpffs_dir, error)) return freed;
   if (!IsOnBpffs(bpffs_dir)) return Fail(fmt::format("{} is not on a bpffs", bpffs_dir));
   std::vector<fs::path> entries;
-  for (const auto& entry : fs::directory_iterator(bpffs_dir, error)) entries.push_back(entry.path());
+  for (const auto& entry : fs::directory_iterator(bpffs_dir, error))
+    entries.push_back(entry.path());
   // Programs first, maps after them: a program whose clock stands still would be worse.
   for (const fs::path& path : entries) {
     if (!fs::is_directory(path, error)) continue;

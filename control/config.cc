@@ -31,13 +31,20 @@ struct Refusal {
 
 std::string_view KindName(const toml::node& node) {
   switch (node.type()) {
-    case toml::node_type::table: return "a table";
-    case toml::node_type::array: return "an array";
-    case toml::node_type::string: return "a string";
-    case toml::node_type::integer: return "an integer";
-    case toml::node_type::floating_point: return "a floating-point number";
-    case toml::node_type::boolean: return "true or false";
-    default: return "a date or time";
+    case toml::node_type::table:
+      return "a table";
+    case toml::node_type::array:
+      return "an array";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "an integer";
+    case toml::node_type::floating_point:
+      return "a floating-point number";
+    case toml::node_type::boolean:
+      return "true or false";
+    default:
+      return "a date or time";
   }
 }
 
@@ -107,7 +114,8 @@ using Setter = std::function<void(const Value&)>;
 void ReadTable(const toml::table& table, const std::string& path,
                const std::vector<std::pair<std::string_view, Setter>>& setters) {
   for (const auto& [key, node] : table) {
-    std::string full = path.empty() ? std::string(key.str()) : fmt::format("{}.{}", path, key.str());
+    std::string full =
+        path.empty() ? std::string(key.str()) : fmt::format("{}.{}", path, key.str());
     auto setter = std::find_if(setters.begin(), setters.end(),
                                [&](const auto& known) { return known.first == key.str(); });
     if (setter == setters.end()) {
@@ -143,8 +151,8 @@ GardenEntry ReadGarden(const Value& value) {
   size_t ranges = entry.tcp.size() + entry.udp.size();
   if (ranges == 0) value.Refuse("it opens nothing: name tcp or udp ports");
   if (ranges > NX_MAX_GARDEN_RANGES)
-    value.Refuse(fmt::format("{} port ranges, at most {} are possible", ranges,
-                             NX_MAX_GARDEN_RANGES));
+    value.Refuse(
+        fmt::format("{} port ranges, at most {} are possible", ranges, NX_MAX_GARDEN_RANGES));
   return entry;
 }
 
@@ -193,9 +201,10 @@ void CheckPortalReachable(const ZoneConfig& zone, const Value& url_value) {
     for (const PortRange& range : entry.tcp)
       if (url.port >= range.first && url.port <= range.last) return;
   }
-  url_value.Refuse(fmt::format("clients cannot reach it: add prefix \"{}/{}\" with tcp = [\"{}\"] to "
-                               "zone.garden",
-                               url.host, address->IsV4() ? 32 : 128, url.port));
+  url_value.Refuse(
+      fmt::format("clients cannot reach it: add prefix \"{}/{}\" with tcp = [\"{}\"] to "
+                  "zone.garden",
+                  url.host, address->IsV4() ? 32 : 128, url.port));
 }
 
 ZoneConfig ReadZone(const Value& value) {
@@ -211,7 +220,8 @@ ZoneConfig ReadZone(const Value& value) {
         [&](const Value& v) { zone.queues = static_cast<uint32_t>(v.Integer(1, NX_MAX_QUEUES)); }},
        {"mode", [&](const Value& v) { zone.mode = ReadMode(v); }},
        {"pools", [&](const Value& v) { zone.pools = ReadPrefixes(v, true, NX_MAX_POOLS); }},
-       {"ipv6_prefixes", [&](const Value& v) { zone.ipv6_prefixes = ReadPrefixes(v, false, NX_MAX_PREFIXES); }},
+       {"ipv6_prefixes",
+        [&](const Value& v) { zone.ipv6_prefixes = ReadPrefixes(v, false, NX_MAX_PREFIXES); }},
        {"intercept_ports", [&](const Value& v) { zone.intercept_ports = ReadPorts(v); }},
        {"resolvers", [&](const Value& v) { zone.resolvers = ReadResolvers(v); }},
        {"network_name", [&](const Value& v) { zone.network_name = v.Checked(CheckNetworkName); }},
@@ -246,8 +256,8 @@ void CheckAgainstEarlier(const std::vector<ZoneConfig>& earlier, const ZoneConfi
   for (const ZoneConfig& other : earlier) {
     if (zone.name == other.name) refuse("name", fmt::format("'{}' is taken already", zone.name));
     if (zone.interface == other.interface)
-      refuse("interface", fmt::format("'{}' belongs to zone '{}' already", zone.interface,
-                                      other.name));
+      refuse("interface",
+             fmt::format("'{}' belongs to zone '{}' already", zone.interface, other.name));
     check_overlap("pools", other, zone.pools, other.pools);
     check_overlap("ipv6_prefixes", other, zone.ipv6_prefixes, other.ipv6_prefixes);
   }
@@ -287,21 +297,24 @@ void ReadSessions(Config& config, const Value& value) {
 
 void ReadDataplane(Config& config, const Value& value) {
   ReadTable(value.Table(), "dataplane",
-            {{"hugepages", [&](const Value& v) { config.hugepages = v.OneOf({"auto", "never"}); }},
+            {{"hugepages",
+              [&](const Value& v) {
+                config.hugepages = v.OneOf({"auto", "never"});
+              }},
              {"idle_backoff", [&](const Value& v) { config.idle_backoff = v.Bool(); }}});
 }
 
 void ReadLog(Config& config, const Value& value) {
-  ReadTable(value.Table(), "log", {{"level", [&](const Value& v) {
-                                      config.log_level =
-                                          v.OneOf({"trace", "debug", "info", "warn", "error"});
-                                    }}});
+  ReadTable(value.Table(), "log",
+            {{"level", [&](const Value& v) {
+                config.log_level = v.OneOf({"trace", "debug", "info", "warn", "error"});
+              }}});
 }
 
 void ReadApi(Config& config, const Value& value) {
-  ReadTable(value.Table(), "api", {{"socket", [&](const Value& v) {
-                                      config.socket_path = v.Checked(CheckAbsolutePath);
-                                    }}});
+  ReadTable(
+      value.Table(), "api",
+      {{"socket", [&](const Value& v) { config.socket_path = v.Checked(CheckAbsolutePath); }}});
 }
 
 Config ReadRoot(const toml::table& root) {
@@ -327,7 +340,8 @@ Config ReadRoot(const toml::table& root) {
   if (!socket_named) config.socket_path = config.run_dir + "/api.sock";
   if (config.socket_path.size() > kMaxSocketPath) {
     const toml::node* named = root.at_path(socket_named ? "api.socket" : "paths.run").node();
-    throw Refusal{named ? named->source() : root.source(), socket_named ? "api.socket" : "paths.run",
+    throw Refusal{named ? named->source() : root.source(),
+                  socket_named ? "api.socket" : "paths.run",
                   fmt::format("socket path '{}' has {} bytes, at most {} are possible",
                               config.socket_path, config.socket_path.size(), kMaxSocketPath)};
   }
@@ -338,9 +352,12 @@ Config ReadRoot(const toml::table& root) {
 
 std::string_view ModeName(Mode mode) {
   switch (mode) {
-    case Mode::kEnforce: return "enforce";
-    case Mode::kMonitor: return "monitor";
-    case Mode::kBypass: return "bypass";
+    case Mode::kEnforce:
+      return "enforce";
+    case Mode::kMonitor:
+      return "monitor";
+    case Mode::kBypass:
+      return "bypass";
   }
   return "";
 }
@@ -364,9 +381,8 @@ Result<Config> LoadConfig(const std::string& path) {
   std::ostringstream text;
   if (file) text << file.rdbuf();
   if (!file || file.bad())
-    return Fail(ErrorKind::kInvalid,
-                fmt::format("{}: cannot be read: {}; pass --config FILE", path,
-                            std::strerror(errno)));
+    return Fail(ErrorKind::kInvalid, fmt::format("{}: cannot be read: {}; pass --config FILE", path,
+                                                 std::strerror(errno)));
   return ParseConfig(text.str(), path);
 }
 

@@ -79,17 +79,26 @@ Outcome CheckAbsolutePath(std::string_view text) {
 
 Result<std::chrono::seconds> ParseDuration(std::string_view text) {
   auto refuse = [&] {
-    return Wrong(fmt::format("'{}' is no duration: wanted a number and s, m, h or d, as in \"12h\"",
-                             text));
+    return Wrong(
+        fmt::format("'{}' is no duration: wanted a number and s, m, h or d, as in \"12h\"", text));
   };
   if (text.size() < 2) return refuse();
   int64_t unit_s = 0;
   switch (text.back()) {
-    case 's': unit_s = 1; break;
-    case 'm': unit_s = 60; break;
-    case 'h': unit_s = 3600; break;
-    case 'd': unit_s = 86400; break;
-    default: return refuse();
+    case 's':
+      unit_s = 1;
+      break;
+    case 'm':
+      unit_s = 60;
+      break;
+    case 'h':
+      unit_s = 3600;
+      break;
+    case 'd':
+      unit_s = 86400;
+      break;
+    default:
+      return refuse();
   }
   auto count = Number<uint32_t>(text.substr(0, text.size() - 1));
   if (!count) return refuse();
@@ -119,8 +128,9 @@ Result<PortalUrl> ParsePortalUrl(std::string_view text) {
   for (char c : text)
     if (IsControl(c) || c == ' ' || c == '"' || c == '\'' || c == '<' || c == '>' ||
         static_cast<unsigned char>(c) > 0x7e)
-      return refuse("blanks, quotes, angle brackets, control and non-ASCII characters must be "
-                    "percent-encoded");
+      return refuse(
+          "blanks, quotes, angle brackets, control and non-ASCII characters must be "
+          "percent-encoded");
   PortalUrl url;
   size_t scheme = text.find("://");
   std::string_view name = text.substr(0, scheme == std::string_view::npos ? 0 : scheme);

@@ -59,8 +59,7 @@ void Expiry::Run() {
     int64_t wait_ns = std::max<int64_t>(RunOnce() - clock_.BootNs(), 1'000'000);
     std::unique_lock lock(mutex_);
     // The wait counts CLOCK_MONOTONIC: after a suspend it ends late, at most kSaveEveryNs.
-    changed_.wait_for(lock, std::chrono::nanoseconds(wait_ns),
-                      [&] { return stopping_ || woken_; });
+    changed_.wait_for(lock, std::chrono::nanoseconds(wait_ns), [&] { return stopping_ || woken_; });
     if (stopping_) return;
     woken_ = false;
   }

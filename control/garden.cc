@@ -12,8 +12,7 @@ namespace narthex {
 namespace {
 
 bool Covers(const nx_port_range& wide, const nx_port_range& narrow) {
-  return wide.protocol == narrow.protocol && wide.first <= narrow.first &&
-         narrow.last <= wide.last;
+  return wide.protocol == narrow.protocol && wide.first <= narrow.first && narrow.last <= wide.last;
 }
 
 // False: no room.

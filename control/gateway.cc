@@ -45,21 +45,30 @@ std::string ReasonWords(uint32_t reason) { return kReasons[reason].words; }
 
 std::string ReasonVerdict(uint32_t reason) {
   switch (kReasons[reason].verdict) {
-    case NX_DROP: return "drop";
-    case NX_PASS: return "pass";
-    case NX_TX: return "tx";
-    case NX_WORKER: return "worker";
+    case NX_DROP:
+      return "drop";
+    case NX_PASS:
+      return "pass";
+    case NX_TX:
+      return "tx";
+    case NX_WORKER:
+      return "worker";
   }
   return "";
 }
 
 std::string VerdictName(uint32_t xdp_action) {
   switch (xdp_action) {
-    case XDP_DROP: return "drop";
-    case XDP_PASS: return "pass";
-    case XDP_TX: return "tx";
-    case XDP_REDIRECT: return "worker";
-    default: return "aborted";
+    case XDP_DROP:
+      return "drop";
+    case XDP_PASS:
+      return "pass";
+    case XDP_TX:
+      return "tx";
+    case XDP_REDIRECT:
+      return "worker";
+    default:
+      return "aborted";
   }
 }
 

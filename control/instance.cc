@@ -57,8 +57,8 @@ Outcome Instance::Lock(const Config& config) {
   char text[32] = "?";
   if (ssize_t size = pread(lock_fd_, text, sizeof text - 1, 0); size > 0) text[size] = 0;
   text[std::strcspn(text, "\n")] = 0;
-  return Fail(ErrorKind::kPrecondition, fmt::format("another narthexd (pid {}) runs instance '{}'",
-                                                    text, config.instance));
+  return Fail(ErrorKind::kPrecondition,
+              fmt::format("another narthexd (pid {}) runs instance '{}'", text, config.instance));
 }
 
 void Instance::Creates(const std::string& path) {

@@ -61,14 +61,17 @@ int Report(const grpc::Status& status, const Options& options) {
                   kUnreachable);
   switch (status.error_code()) {
     case grpc::StatusCode::DEADLINE_EXCEEDED:
-      return Report(fmt::format("narthexd at {} did not answer within {}", options.socket,
-                                options.timeout),
-                    kUnreachable);
-    case grpc::StatusCode::NOT_FOUND: return Report(status.error_message(), kNotFound);
+      return Report(
+          fmt::format("narthexd at {} did not answer within {}", options.socket, options.timeout),
+          kUnreachable);
+    case grpc::StatusCode::NOT_FOUND:
+      return Report(status.error_message(), kNotFound);
     case grpc::StatusCode::PERMISSION_DENIED:
     case grpc::StatusCode::UNAUTHENTICATED:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED: return Report(status.error_message(), kRefused);
-    default: return Report(status.error_message(), kFailed);
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return Report(status.error_message(), kRefused);
+    default:
+      return Report(status.error_message(), kFailed);
   }
 }
 
@@ -185,7 +188,8 @@ void Describe(CLI::App& app, Options& options, Command& chosen) {
   explain->add_option("ADDRESS", options.name, "Address of the client")->required();
   for (CLI::App* each : {authorise, get, terminate, explain}) each->fallthrough();
   for (CLI::App* each : app.get_subcommands([](CLI::App*) { return true; })) each->fallthrough();
-  for (CLI::App* each : session->get_subcommands([](CLI::App*) { return true; })) each->fallthrough();
+  for (CLI::App* each : session->get_subcommands([](CLI::App*) { return true; }))
+    each->fallthrough();
 }
 
 int Main(int argc, char** argv) {

@@ -19,8 +19,8 @@
 namespace narthex {
 namespace {
 
-constexpr const char* kSharedMaps[] = {"sessions",  "keys",    "garden",       "cookie_keys",
-                                       "counters",  "workers", "reply_limits", "clock"};
+constexpr const char* kSharedMaps[] = {"sessions", "keys",    "garden",       "cookie_keys",
+                                       "counters", "workers", "reply_limits", "clock"};
 // Their contents depend on the order of zones and pools.
 constexpr std::array<std::string_view, 3> kLaidOut = {"sessions", "keys", "garden"};
 constexpr char kAbiVersion[] = "abi_version";

@@ -63,8 +63,8 @@ class PinnedMaps {
  private:
   struct SharedMap {
     Fd fd;
-    Fd old_fd;             // what the pin held, if it did not fit
-    bool pinned = false;   // fd is what the pin holds
+    Fd old_fd;            // what the pin held, if it did not fit
+    bool pinned = false;  // fd is what the pin holds
   };
 
   bool AbiMatches() const;

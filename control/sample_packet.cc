@@ -23,7 +23,8 @@ constexpr uint8_t kHopLimit = 64;
 // One's-complement sum, RFC 1071; `start` carries the sum so far.
 uint32_t Sum(const uint8_t* bytes, size_t size, uint32_t start) {
   uint32_t sum = start;
-  for (size_t i = 0; i + 1 < size; i += 2) sum += static_cast<uint32_t>(bytes[i] << 8 | bytes[i + 1]);
+  for (size_t i = 0; i + 1 < size; i += 2)
+    sum += static_cast<uint32_t>(bytes[i] << 8 | bytes[i + 1]);
   if (size % 2 == 1) sum += static_cast<uint32_t>(bytes[size - 1] << 8);
   return sum;
 }
@@ -91,8 +92,8 @@ Address Elsewhere(const Address& client, uint8_t last) {
 
 // A query for the address of example.com.
 std::vector<uint8_t> DnsQuery() {
-  const uint8_t query[] = {0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7, 'e', 'x', 'a', 'm', 'p', 'l',
-                           'e', 3, 'c', 'o', 'm', 0, 0, 1, 0, 1};
+  const uint8_t query[] = {0,   7,   1,   0,   0,   1, 0,   0,   0,   0, 0, 0, 7, 'e', 'x',
+                           'a', 'm', 'p', 'l', 'e', 3, 'c', 'o', 'm', 0, 0, 1, 0, 1};
   return {query, query + sizeof query};
 }
 

@@ -11,9 +11,7 @@
 namespace narthex {
 namespace {
 
-uint64_t Load(uint64_t& field) {
-  return std::atomic_ref(field).load(std::memory_order_relaxed);
-}
+uint64_t Load(uint64_t& field) { return std::atomic_ref(field).load(std::memory_order_relaxed); }
 
 // The map's fields are __u64, which is another type of the same size.
 uint64_t& As64(__u64& field) { return reinterpret_cast<uint64_t&>(field); }

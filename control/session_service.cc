@@ -19,8 +19,8 @@ grpc::Status SessionService::CreateSession(grpc::ServerContext* context,
   wanted.addresses.assign(request->addresses().begin(), request->addresses().end());
   wanted.zone = request->zone();
   int64_t seconds = std::clamp<int64_t>(request->duration().seconds(), 0, kLongestSeconds);
-  wanted.duration = std::chrono::seconds(seconds) +
-                    std::chrono::nanoseconds(request->duration().nanos());
+  wanted.duration =
+      std::chrono::seconds(seconds) + std::chrono::nanoseconds(request->duration().nanos());
   wanted.extend_existing = request->if_exists() == v1::CreateSessionRequest::EXTEND;
   wanted.request_id = request->request_id();
   wanted.creator = peers_.Name(*context);

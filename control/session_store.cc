@@ -41,7 +41,8 @@ CREATE TABLE request (
 ) WITHOUT ROWID;
 )sql";
 
-constexpr char kColumns[] = "SELECT id, zone, creator, created_wall_ns, expires_boot_ns FROM session ";
+constexpr char kColumns[] =
+    "SELECT id, zone, creator, created_wall_ns, expires_boot_ns FROM session ";
 
 int64_t Number(const std::string& text) { return text.empty() ? 0 : std::stoll(text); }
 
@@ -64,8 +65,8 @@ Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path
   auto database = Database::Open(path);
   if (!database) return refuse(database.error());
   std::unique_ptr<SessionStore> store(new SessionStore(std::move(*database), clock));
-  for (auto step : {&SessionStore::CreateSchema, &SessionStore::PrepareAll,
-                    &SessionStore::CarryOverReboot})
+  for (auto step :
+       {&SessionStore::CreateSchema, &SessionStore::PrepareAll, &SessionStore::CarryOverReboot})
     if (auto done = (store.get()->*step)(); !done) return refuse(done.error());
   return store;
 }
@@ -86,8 +87,8 @@ Outcome SessionStore::CreateSchema() {
   }
   if (version == kSchemaVersion) return CheckIntegrity();
   if (version != 0)
-    return Fail(fmt::format("its schema is version {}, this narthexd knows {}", version,
-                            kSchemaVersion));
+    return Fail(
+        fmt::format("its schema is version {}, this narthexd knows {}", version, kSchemaVersion));
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
   if (auto done = database_->Execute(kSchema); !done) return done;
@@ -223,8 +224,7 @@ Outcome SessionStore::Extend(const Session& session, const std::vector<SessionAd
   return (*transaction)->Commit();
 }
 
-Outcome SessionStore::Shrink(const Session& session,
-                             const std::vector<SessionAddress>& removed) {
+Outcome SessionStore::Shrink(const Session& session, const std::vector<SessionAddress>& removed) {
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
   {

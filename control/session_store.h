@@ -82,7 +82,8 @@ class SessionStore {
 
   std::unique_ptr<Database> database_;
   const Clock& clock_;
-  Statement insert_session_, extend_session_, delete_session_, insert_address_, save_address_, delete_address_;
+  Statement insert_session_, extend_session_, delete_session_, insert_address_, save_address_,
+      delete_address_;
   Statement by_id_, by_address_, list_, expired_, next_expiry_, count_, addresses_;
   Statement insert_request_, find_request_, forget_requests_, get_meta_, set_meta_;
 };

@@ -105,9 +105,10 @@ Result<ReconcileReport> Sessions::Start() {
       return Fail(saved.error());
   }
   if (homeless > 0)
-    spdlog::warn("{} addresses of stored sessions lie in no zone of this configuration, or find "
-                 "sessions.capacity used up: they are not in force",
-                 homeless);
+    spdlog::warn(
+        "{} addresses of stored sessions lie in no zone of this configuration, or find "
+        "sessions.capacity used up: they are not in force",
+        homeless);
   return report;
 }
 
@@ -120,8 +121,8 @@ Result<Sessions::Target> Sessions::Check(const AuthoriseRequest& request) const 
   if (request.request_id.size() > kMaxRequestId)
     return refuse(fmt::format("request_id: at most {} bytes", kMaxRequestId));
   if (request.duration < std::chrono::seconds(1) || request.duration > max_duration_)
-    return refuse(fmt::format("duration: wanted 1 s to {} s (sessions.max_duration)",
-                              max_duration_.count()));
+    return refuse(
+        fmt::format("duration: wanted 1 s to {} s (sessions.max_duration)", max_duration_.count()));
   Target target;
   if (!request.zone.empty() && layout_.ZoneByName(request.zone) == nullptr)
     return refuse("zone: there is no zone of this name");
@@ -246,9 +247,8 @@ Result<Session> Sessions::Extend(const Target& target, Session session,
                      [&](const SessionAddress& entry) { return entry.address == address; }))
       fresh.push_back(address);
   if (session.addresses.size() + fresh.size() > kMaxAddresses)
-    return Fail(ErrorKind::kInvalid,
-                fmt::format("addresses: session {} would have more than {}", session.id,
-                            kMaxAddresses));
+    return Fail(ErrorKind::kInvalid, fmt::format("addresses: session {} would have more than {}",
+                                                 session.id, kMaxAddresses));
   auto added = ReserveAll(fresh);
   if (!added) return Fail(added.error());
 
@@ -285,8 +285,8 @@ Result<Session> Sessions::Authorise(const AuthoriseRequest& request) {
   if (*repeated) return std::move(**repeated);
   auto existing = Existing(*target, request.extend_existing);
   if (!existing) return Fail(existing.error());
-  auto session = *existing ? Extend(*target, std::move(**existing), request)
-                           : Create(*target, request);
+  auto session =
+      *existing ? Extend(*target, std::move(**existing), request) : Create(*target, request);
   if (session && wake_) wake_();
   return session;
 }
@@ -309,7 +309,8 @@ Result<std::optional<Session>> Sessions::FindLocked(const std::string& name) {
   if (IsId(rest)) return store_.FindById(rest);
   auto address = ParseAddress(rest);
   if (!address)
-    return Fail(ErrorKind::kInvalid, fmt::format("{}, nor a session's name", address.error().message));
+    return Fail(ErrorKind::kInvalid,
+                fmt::format("{}, nor a session's name", address.error().message));
   const ZoneConfig* zone = layout_.ZoneOf(*address);
   if (zone == nullptr)
     return Fail(ErrorKind::kNotFound,

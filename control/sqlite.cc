@@ -32,9 +32,12 @@ Query& Query::BindBlob(const void* bytes, size_t size) {
 
 Result<bool> Query::Step() {
   switch (sqlite3_step(statement_)) {
-    case SQLITE_ROW: return true;
-    case SQLITE_DONE: return false;
-    default: return Fail(database_.LastError());
+    case SQLITE_ROW:
+      return true;
+    case SQLITE_DONE:
+      return false;
+    default:
+      return Fail(database_.LastError());
   }
 }
 
@@ -51,7 +54,8 @@ std::string Query::Text(int column) const { return std::string(Blob(column)); }
 std::string_view Query::Blob(int column) const {
   const void* bytes = sqlite3_column_blob(statement_, column);
   size_t size = static_cast<size_t>(sqlite3_column_bytes(statement_, column));
-  return bytes == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(bytes), size);
+  return bytes == nullptr ? std::string_view()
+                          : std::string_view(static_cast<const char*>(bytes), size);
 }
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
@@ -60,10 +64,10 @@ void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handl
 
 Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
   sqlite3* handle = nullptr;
-  int code = sqlite3_open_v2(path.c_str(), &handle,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-                                 SQLITE_OPEN_EXRESCODE,
-                             nullptr);
+  int code = sqlite3_open_v2(
+      path.c_str(), &handle,
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+      nullptr);
   std::unique_ptr<Database> database(new Database(handle));
   if (code != SQLITE_OK) return Fail(database->LastError());
   sqlite3_busy_timeout(handle, 2000);

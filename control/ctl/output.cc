@@ -74,9 +74,12 @@ Row SessionRow(const v1::Session& session) {
 
 std::string WorkerState(const v1::WorkerStatus& worker) {
   switch (worker.state()) {
-    case v1::WorkerStatus::RUNNING: return "running";
-    case v1::WorkerStatus::STALE: return "STALE";
-    default: return "ABSENT";
+    case v1::WorkerStatus::RUNNING:
+      return "running";
+    case v1::WorkerStatus::STALE:
+      return "STALE";
+    default:
+      return "ABSENT";
   }
 }
 

@@ -52,8 +52,8 @@ TEST(ParsePrefix, Overlaps) {
 TEST(ParsePrefix, SaysWhatIsWrong) {
   EXPECT_EQ(ParsePrefix("10.51.1.7/24").error().message,
             "'10.51.1.7/24' is not a prefix: it has host bits, write 10.51.1.0/24");
-  for (const char* text : {"10.51.1.0", "10.51.1.0/33", "10.51.1.0/-1", "10.51.1.0/", "::/129",
-                           "10.51.1.0/24x"})
+  for (const char* text :
+       {"10.51.1.0", "10.51.1.0/33", "10.51.1.0/-1", "10.51.1.0/", "::/129", "10.51.1.0/24x"})
     EXPECT_FALSE(ParsePrefix(text)) << text;
 }
 

@@ -77,29 +77,36 @@ const std::string kUrl = "http://login.example/";
 INSTANTIATE_TEST_SUITE_P(
     All, BadConfig,
     testing::Values(
-        Bad{"x = \n", "f:1:5: not TOML: "},
-        Bad{"", "f:1:1: key 'zone': no access network"},
+        Bad{"x = \n", "f:1:5: not TOML: "}, Bad{"", "f:1:1: key 'zone': no access network"},
         Bad{"colour = 1\n" + kZone, "f:1:1: key 'colour': unknown key; known here: instance, "},
         Bad{kZone + "mtu = 1500\n", "f:7:1: key 'zone.mtu': unknown key"},
-        Bad{"instance = 3\n" + kZone, "f:1:12: key 'instance': wanted a string, this is an integer"},
+        Bad{"instance = 3\n" + kZone,
+            "f:1:12: key 'instance': wanted a string, this is an integer"},
         Bad{"instance = \"a/b\"\n" + kZone, "f:1:12: key 'instance': 'a/b' is no instance name"},
         Bad{"instance = \"" + std::string(33, 'a') + "\"\n" + kZone, "f:1:12: key 'instance': '"},
-        Bad{"[sessions]\ncapacity = 0\n" + kZone, "f:2:12: key 'sessions.capacity': 0 is not between"},
+        Bad{"[sessions]\ncapacity = 0\n" + kZone,
+            "f:2:12: key 'sessions.capacity': 0 is not between"},
         Bad{"[sessions]\nmax_duration = \"1w\"\n" + kZone,
             "f:2:16: key 'sessions.max_duration': '1w' is no duration"},
         Bad{"[sessions]\nmax_duration = \"0s\"\n" + kZone,
             "f:2:16: key 'sessions.max_duration': '0s' is not between 1s and"},
-        Bad{"[paths]\nrun = \"run\"\n" + kZone, "f:2:7: key 'paths.run': 'run' is not an absolute path"},
+        Bad{"[paths]\nrun = \"run\"\n" + kZone,
+            "f:2:7: key 'paths.run': 'run' is not an absolute path"},
         Bad{"[api]\nsocket = \"/" + std::string(120, 's') + "\"\n" + kZone,
             "f:2:10: key 'api.socket': socket path '"},
-        Bad{"[log]\nlevel = \"loud\"\n" + kZone, "f:2:9: key 'log.level': 'loud' is none of trace, "},
+        Bad{"[log]\nlevel = \"loud\"\n" + kZone,
+            "f:2:9: key 'log.level': 'loud' is none of trace, "},
         Bad{"[dataplane]\nidle_backoff = \"no\"\n" + kZone,
             "f:2:16: key 'dataplane.idle_backoff': wanted true or false, this is a string"},
         Bad{Zone("\"lobby\"", "\"-x\""), "f:2:8: key 'zone.name': '-x' is no zone name"},
-        Bad{Zone("\"lan0\"", "\"interface-too-long\""), "f:3:13: key 'zone.interface': interface name"},
-        Bad{Zone("10.51.1.0/24", "10.51.1.9/24"), "f:4:10: key 'zone.pools': '10.51.1.9/24' is not a"},
-        Bad{Zone("10.51.1.0/24", "2001:db8::/64"), "f:4:10: key 'zone.pools': 2001:db8::/64 is not an IPv4"},
-        Bad{Zone("10.51.1.0/24", "10.0.0.0/7"), "f:4:10: key 'zone.pools': 10.0.0.0/7 has more than 2^24"},
+        Bad{Zone("\"lan0\"", "\"interface-too-long\""),
+            "f:3:13: key 'zone.interface': interface name"},
+        Bad{Zone("10.51.1.0/24", "10.51.1.9/24"),
+            "f:4:10: key 'zone.pools': '10.51.1.9/24' is not a"},
+        Bad{Zone("10.51.1.0/24", "2001:db8::/64"),
+            "f:4:10: key 'zone.pools': 2001:db8::/64 is not an IPv4"},
+        Bad{Zone("10.51.1.0/24", "10.0.0.0/7"),
+            "f:4:10: key 'zone.pools': 10.0.0.0/7 has more than 2^24"},
         Bad{Zone("[\"10.51.1.0/24\"]", "[\"10.0.0.0/8\", \"10.51.1.0/24\"]"),
             "f:4:24: key 'zone.pools': 10.51.1.0/24 overlaps 10.0.0.0/8"},
         Bad{Zone("[\"10.51.1.0/24\"]", "\"10.51.1.0/24\""),
@@ -109,26 +116,35 @@ INSTANTIATE_TEST_SUITE_P(
             "f:5:19: key 'zone.intercept_ports': 9 entries, at most 8"},
         Bad{Zone(kPool, kPool + "\nintercept_ports = [70000]"),
             "f:5:20: key 'zone.intercept_ports': 70000 is not between 1 and 65535"},
-        Bad{Zone(kPool, kPool + "\nmode = \"off\""), "f:5:8: key 'zone.mode': 'off' is none of enforce"},
-        Bad{Zone(kPool, kPool + "\nqueues = 65"), "f:5:10: key 'zone.queues': 65 is not between 1 and 64"},
-        Bad{Zone("portal_url = \"http://login.example/\"\n", ""), "f:1:1: key 'zone.portal_url': is missing"},
-        Bad{Zone(kUrl, "/login"), "f:6:14: key 'zone.portal_url': not usable as the login page: wanted an absolute"},
+        Bad{Zone(kPool, kPool + "\nmode = \"off\""),
+            "f:5:8: key 'zone.mode': 'off' is none of enforce"},
+        Bad{Zone(kPool, kPool + "\nqueues = 65"),
+            "f:5:10: key 'zone.queues': 65 is not between 1 and 64"},
+        Bad{Zone("portal_url = \"http://login.example/\"\n", ""),
+            "f:1:1: key 'zone.portal_url': is missing"},
+        Bad{Zone(kUrl, "/login"),
+            "f:6:14: key 'zone.portal_url': not usable as the login page: wanted an absolute"},
         Bad{Zone(kUrl, "javascript://x"), "f:6:14: key 'zone.portal_url': not usable"},
         Bad{Zone(kUrl, "http://a/\\\"><script>"), "f:6:14: key 'zone.portal_url': not usable"},
-        Bad{Zone(kUrl, "http://a/\\r\\nSet-Cookie: x"), "f:6:14: key 'zone.portal_url': not usable"},
+        Bad{Zone(kUrl, "http://a/\\r\\nSet-Cookie: x"),
+            "f:6:14: key 'zone.portal_url': not usable"},
         Bad{Zone(kUrl, "http://u@a/"), "f:6:14: key 'zone.portal_url': not usable"},
         Bad{Zone(kUrl, "http://198.51.100.20/"),
-            "f:6:14: key 'zone.portal_url': clients cannot reach it: add prefix \"198.51.100.20/32\" "
+            "f:6:14: key 'zone.portal_url': clients cannot reach it: add prefix "
+            "\"198.51.100.20/32\" "
             "with tcp = [\"80\"] to zone.garden"},
         Bad{Zone(kUrl, "http://[2001:db8::20]:8080/"),
-            "f:6:14: key 'zone.portal_url': clients cannot reach it: add prefix \"2001:db8::20/128\" "
+            "f:6:14: key 'zone.portal_url': clients cannot reach it: add prefix "
+            "\"2001:db8::20/128\" "
             "with tcp = [\"8080\"]"},
         Bad{kZone + "[[zone.garden]]\nprefix = \"192.0.2.1/32\"\ntcp = [\"90-80\"]\n",
             "f:9:8: key 'zone.garden.tcp': '90-80' is an empty range"},
         Bad{kZone + "[[zone.garden]]\nprefix = \"192.0.2.1/32\"\ntcp = [\"http\"]\n",
             "f:9:8: key 'zone.garden.tcp': 'http' is no port"},
-        Bad{kZone + "[[zone.garden]]\ntcp = [\"80\"]\n", "f:7:1: key 'zone.garden.prefix': is missing"},
-        Bad{kZone + "[[zone.garden]]\nprefix = \"192.0.2.1/32\"\n", "f:7:1: key 'zone.garden': it opens nothing"},
+        Bad{kZone + "[[zone.garden]]\ntcp = [\"80\"]\n",
+            "f:7:1: key 'zone.garden.prefix': is missing"},
+        Bad{kZone + "[[zone.garden]]\nprefix = \"192.0.2.1/32\"\n",
+            "f:7:1: key 'zone.garden': it opens nothing"},
         Bad{kZone + kZone, "f:8:8: key 'zone.name': 'lobby' is taken already"},
         Bad{kZone + Replaced(kZone, "lobby", "b"),
             "f:9:13: key 'zone.interface': 'lan0' belongs to zone 'lobby' already"},
@@ -137,9 +153,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{TwoOf("10.51.1.0/24", "11.0.0.0/8"), "f:7:1: key 'zone': the pools of all zones"}));
 
 TEST(ParseConfig, AcceptsAPortalInTheGarden) {
-  auto config = ParseConfig(Replaced(kZone, kUrl, "https://[2001:db8::20]:8443/a?b=c&d=%20#e") +
-                                "[[zone.garden]]\nprefix = \"2001:db8::/32\"\ntcp = [\"8000-9000\"]\n",
-                            "f");
+  auto config =
+      ParseConfig(Replaced(kZone, kUrl, "https://[2001:db8::20]:8443/a?b=c&d=%20#e") +
+                      "[[zone.garden]]\nprefix = \"2001:db8::/32\"\ntcp = [\"8000-9000\"]\n",
+                  "f");
   EXPECT_TRUE(config) << config.error().message;
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/cookie_keys.h"
 
-#include "control/clock.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
+
+#include "control/clock.h"
 
 namespace narthex {
 namespace {

@@ -26,7 +26,8 @@ TEST(GardenRows, InheritsPortsOfWiderPrefixes) {
 
 TEST(GardenRows, MergesEntriesOfOnePrefix) {
   Config config = TwoZones(4);
-  config.zones[1].garden = {{P("192.0.2.1/32"), {{80, 90}}, {}}, {P("192.0.2.1/32"), {{85, 86}}, {}}};
+  config.zones[1].garden = {{P("192.0.2.1/32"), {{80, 90}}, {}},
+                            {P("192.0.2.1/32"), {{85, 86}}, {}}};
   auto rows = GardenRows(config.zones);
   ASSERT_EQ(rows->size(), 1u);
   EXPECT_EQ((*rows)[0].second.range_count, 1u);

@@ -101,7 +101,8 @@ TEST_F(SessionStoreTest, RefusesWhatIsNoDatabase) {
   std::ofstream(path) << std::string(4096, 'x');
   auto store = SessionStore::Open(path, clock);
   ASSERT_FALSE(store);
-  EXPECT_EQ(store.error().message.find("session store " + path + ": file is not a database; make"), 0u)
+  EXPECT_EQ(store.error().message.find("session store " + path + ": file is not a database; make"),
+            0u)
       << store.error().message;
 }
 
@@ -109,8 +110,9 @@ TEST_F(SessionStoreTest, RefusesADamagedDatabase) {
   {
     auto store = Open();
     for (int i = 0; i < 200; ++i)
-      ASSERT_TRUE(store->Insert(Make("00000000000" + std::to_string(10000 + i),
-                                     "10.51.1." + std::to_string(i), 60), nullptr));
+      ASSERT_TRUE(store->Insert(
+          Make("00000000000" + std::to_string(10000 + i), "10.51.1." + std::to_string(i), 60),
+          nullptr));
     ASSERT_TRUE(store->Checkpoint());
   }
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
@@ -126,7 +128,10 @@ TEST_F(SessionStoreTest, RefusesADirectoryInItsPlace) {
 }
 
 TEST_F(SessionStoreTest, RefusesASchemaOfTheFuture) {
-  { auto database = Database::Open(path); ASSERT_TRUE((*database)->Execute("PRAGMA user_version=9")); }
+  {
+    auto database = Database::Open(path);
+    ASSERT_TRUE((*database)->Execute("PRAGMA user_version=9"));
+  }
   auto store = SessionStore::Open(path, clock);
   ASSERT_FALSE(store);
   EXPECT_NE(store.error().message.find("its schema is version 9"), std::string::npos);

@@ -78,13 +78,16 @@ TEST_F(SessionsTest, RefusesBadRequests) {
       {{"2001:db8:99::1"}, "", 60, "2001:db8:99::1 is in no zone of this gateway"},
       {{"10.51.1.2"}, "stands", 60, "10.51.1.2 is in zone 'lobby', not in 'stands'"},
       {{"10.51.1.2"}, "roof", 60, "zone: there is no zone of this name"},
-      {{"10.51.1.2", "10.52.0.1"}, "", 60,
+      {{"10.51.1.2", "10.52.0.1"},
+       "",
+       60,
        "addresses of two zones, 'lobby' and 'stands', cannot be one session"},
       {{"10.51.1.2"}, "", 0, "duration: wanted 1 s to 86400 s (sessions.max_duration)"},
       {{"10.51.1.2"}, "", 86401, "duration: wanted 1 s to 86400 s (sessions.max_duration)"},
   };
   for (const Case& each : cases) {
-    auto result = sessions->Authorise({each.addresses, each.zone, seconds(each.for_s), true, "", ""});
+    auto result =
+        sessions->Authorise({each.addresses, each.zone, seconds(each.for_s), true, "", ""});
     ASSERT_FALSE(result) << each.message;
     EXPECT_EQ(result.error().message, each.message);
     EXPECT_EQ(result.error().kind, ErrorKind::kInvalid);
@@ -155,7 +158,8 @@ TEST_F(SessionsTest, RollsBackWhenTheMapRefuses) {
   EXPECT_EQ(KindOf(Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 90, true)), ErrorKind::kExhausted);
   EXPECT_EQ(Passes("10.51.1.2"), 60);
   EXPECT_EQ(sessions->Find("sessions/10.51.1.2")->addresses.size(), 1u);
-  EXPECT_EQ((sessions->Find("sessions/10.51.1.2")->expires_boot_ns - clock.boot_ns) / kSecondNs, 60);
+  EXPECT_EQ((sessions->Find("sessions/10.51.1.2")->expires_boot_ns - clock.boot_ns) / kSecondNs,
+            60);
   table.refuse_keys = false;
   for (const char* address : {"2001:db8:51:1::2", "2001:db8:51:1::3", "2001:db8:51:1::4"})
     EXPECT_TRUE(Authorise({address}, 60)) << "an entry was lost";
