@@ -19,8 +19,6 @@ constexpr uint16_t kRingEntries = 512;
 // The driver parks 2048 in the fill ring, as many may wait in the others.
 constexpr unsigned kPoolBuffers = 8191;
 constexpr unsigned kPoolCache = 256;
-constexpr uint64_t kPoolMib = 24;
-constexpr uint64_t kBaseMib = 40;
 // A socket of a crashed predecessor is removed by the kernel shortly after its death.
 constexpr int kBindAttempts = 20;
 constexpr useconds_t kBindPause_us = 50'000;
@@ -51,25 +49,6 @@ uint64_t FreeHugepagesKib() {
   return free_pages * page_kib;
 }
 
-std::string Join(const std::vector<int>& cpus) {
-  std::string text;
-  for (int cpu : cpus) text += (text.empty() ? "" : ",") + std::to_string(cpu);
-  return text;
-}
-
-// Lcore 0 is the main thread's. A worker that spins gets a core of its own, from the last one
-// down, if there are enough; one that sleeps when idle goes where the scheduler puts it.
-std::string LcoreMap(uint32_t workers, bool spin, const std::vector<int>& cpus) {
-  const std::string all = "@(" + Join(cpus) + ")";
-  std::string map = "(0)" + all;
-  for (uint32_t i = 0; i < workers; i++) {
-    map += ",(" + std::to_string(i + 1) + ")";
-    const bool own = spin && cpus.size() > workers;
-    map += own ? "@" + std::to_string(cpus[cpus.size() - 1 - i]) : all;
-  }
-  return map;
-}
-
 // Makes the pool and binds the socket. The driver loses the buffers that it took for a socket
 // that could not be bound, so each attempt has a pool of its own.
 rte_mempool* BindQueue(uint16_t port, const std::string& device) {
@@ -85,44 +64,6 @@ rte_mempool* BindQueue(uint16_t port, const std::string& device) {
 }
 
 }  // namespace
-
-std::vector<WorkerPlace> PlaceWorkers(const Snapshot& snapshot) {
-  std::vector<WorkerPlace> places;
-  for (size_t zone = 0; zone < snapshot.zones.size(); zone++) {
-    for (uint16_t queue = 0; queue < snapshot.zones[zone].queues; queue++) {
-      places.push_back({zone, queue, "net_af_xdp" + std::to_string(places.size())});
-    }
-  }
-  return places;
-}
-
-EalPlan PlanEal(const Snapshot& snapshot, uint64_t free_hugepages_kib,
-                const std::vector<int>& cpus) {
-  const std::vector<WorkerPlace> places = PlaceWorkers(snapshot);
-  const uint64_t needed_mib = kBaseMib + kPoolMib * places.size();
-  EalPlan plan;
-  plan.hugepages = snapshot.hugepages && free_hugepages_kib >= needed_mib * 1024;
-  plan.arguments = {"--no-pci",
-                    "--no-shconf",
-                    "--no-telemetry",
-                    "--iova-mode=va",
-                    "--log-level=error",
-                    "--file-prefix=narthex-" + snapshot.instance,
-                    "--lcores=" + LcoreMap(snapshot.WorkerCount(), !snapshot.idle_backoff, cpus)};
-  if (plan.hugepages) {
-    plan.arguments.emplace_back("--in-memory");
-  } else {
-    plan.arguments.emplace_back("--no-huge");
-    plan.arguments.push_back("-m");
-    plan.arguments.push_back(std::to_string(needed_mib));
-  }
-  for (const WorkerPlace& place : places) {
-    plan.arguments.push_back(
-        "--vdev=" + place.device + ",iface=" + snapshot.zones[place.zone].interface +
-        ",start_queue=" + std::to_string(place.queue) + ",queue_count=1,busy_budget=0");
-  }
-  return plan;
-}
 
 bool StartEal(const Snapshot& snapshot, bool& hugepages, std::string& error) {
   if (snapshot.WorkerCount() >= RTE_MAX_LCORE || snapshot.WorkerCount() > RTE_MAX_ETHPORTS) {

@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "policy/snapshot.h"
+#include "worker/eal_plan.h"
 
 namespace narthex {
 
@@ -53,23 +53,6 @@ class EalPort {
   uint16_t port_ = 0;
   bool started_ = false;
 };
-
-// One worker of the snapshot, in the order of zones and queues; worker i runs on lcore i + 1
-// and owns vdev i.
-struct WorkerPlace {
-  size_t zone;  // index in Snapshot::zones
-  uint16_t queue;
-  std::string device;
-};
-std::vector<WorkerPlace> PlaceWorkers(const Snapshot& snapshot);
-
-struct EalPlan {
-  std::vector<std::string> arguments;  // without the program's name
-  bool hugepages;
-};
-// `free_hugepages`: how many the machine has free; `cpus`: those that the process may use.
-EalPlan PlanEal(const Snapshot& snapshot, uint64_t free_hugepages_kib,
-                const std::vector<int>& cpus);
 
 // Starts DPDK; one line in `error` on failure. Says which memory it took in `hugepages`.
 bool StartEal(const Snapshot& snapshot, bool& hugepages, std::string& error);

@@ -29,7 +29,7 @@ bool Reassembly::Entry::Add(Seq sequence, std::span<const uint8_t> piece, bool f
   if (!Insert({begin, begin + kept})) return false;
   std::memcpy(bytes_ + begin, piece.data(), kept);
   if (begin == 0 && sightings_ < kSightings) sightings_++;
-  if (fin && kept == bytes) {
+  if (fin) {  // perhaps beyond the buffer: then it is never reached
     fin_ = sequence + bytes;
     fin_seen_ = true;
   }
