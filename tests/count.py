@@ -2,6 +2,7 @@
 """Counts single test cases for tests/run.
 
   count.py collect BUILD OUT          results of `meson test` in BUILD -> OUT/cases.json
+  count.py statuses OUT                lines `fuzz NAME STATUS` of OUT/log -> OUT/cases.json
   count.py sum [--no-skips] RESULTS   adds up RESULTS/**/cases.json and RESULTS/*.xml (pytest)
 
 A GoogleTest program counts as its cases. One that crashed counts as one failure more than its
@@ -66,6 +67,12 @@ def collect(build, out):
     (pathlib.Path(out) / "cases.json").write_text(json.dumps(cases))
 
 
+def statuses(out):
+    found = re.findall(r"^(fuzz \S+) (\d+)$", (pathlib.Path(out) / "log").read_text(), re.MULTILINE)
+    results = {"0": PASSED, "77": SKIPPED}
+    (pathlib.Path(out) / "cases.json").write_text(json.dumps([[name, results.get(code, FAILED)] for name, code in found]))
+
+
 def add_up(results, no_skips):
     cases = []
     for path in sorted(pathlib.Path(results).glob("*/cases.json")):
@@ -85,5 +92,7 @@ def add_up(results, no_skips):
 if __name__ == "__main__":
     if sys.argv[1] == "collect":
         collect(sys.argv[2], sys.argv[3])
+    elif sys.argv[1] == "statuses":
+        statuses(sys.argv[2])
     else:
         sys.exit(add_up(sys.argv[-1], "--no-skips" in sys.argv))

@@ -145,3 +145,40 @@ def test_killed_again_and_again(gateway, hosts, daemon):
             getattr(gateway, daemon).kill()
             getattr(gateway, f"start_{daemon}")()
         assert until(lambda: fetches_511(hosts), 1)
+
+
+# ---- what the operator sees ---------------------------------------------------------------------
+
+
+def worker_state(gateway):
+    return gateway.status()["zones"][0]["workers"][0]["state"]
+
+
+def test_status_tells_how_the_worker_is(gateway):
+    """narthex.proto, WorkerStatus: running, stale while hung, absent when its process is gone."""
+    assert until(lambda: worker_state(gateway) == "RUNNING", 2)
+    gateway.dataplane.signal(signal.SIGSTOP)
+    try:
+        assert until(lambda: worker_state(gateway) == "STALE", 2), worker_state(gateway)
+    finally:
+        gateway.dataplane.signal(signal.SIGCONT)
+    assert until(lambda: worker_state(gateway) == "RUNNING", 2)
+    gateway.dataplane.kill()
+    assert until(lambda: worker_state(gateway) == "ABSENT", 2), worker_state(gateway)
+
+
+def test_every_refusal_is_counted_by_its_reason(gateway, hosts):
+    """DESIGN §3: every drop, rejection and pass has a counter named by its reason."""
+    def counted():
+        return {counter["name"]: int(counter["packets"]) for counter in gateway.status()["counters"]}
+
+    before = counted()
+    assert fetches_511(hosts)
+    clients.curl(hosts, url(ORIGIN4, scheme="https"), STRANGER4)
+    clients.pings(hosts, ORIGIN4, STRANGER4, count=2, seconds=0.2)
+    after = counted()
+    assert after["syn_ack"] - before["syn_ack"] == 1
+    assert after["request"] - before["request"] == 1
+    assert after["rst"] - before["rst"] == 1
+    assert after["icmp"] - before["icmp"] == 2
+    assert after["authorised"] == before["authorised"]
