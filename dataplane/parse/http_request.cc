@@ -117,6 +117,11 @@ class Reader {
   }
 
   HttpError ReadVersion() {
+    constexpr std::string_view kUsual = "HTTP/1.1\r\n";
+    if (std::string_view(at_, static_cast<size_t>(end_ - at_)).starts_with(kUsual)) {
+      at_ += kUsual.size();
+      return HttpError::kNone;
+    }
     constexpr std::string_view kName = "HTTP/";
     const auto available = static_cast<size_t>(end_ - at_);
     if (std::memcmp(at_, kName.data(), std::min(available, kName.size())) != 0) {
@@ -202,9 +207,8 @@ class Reader {
 
   // One field line, or the empty line that ends the header section.
   HttpError ReadField(bool& last) {
-    if (HttpError error = ReadLineEnd(last); error != HttpError::kNone || incomplete_ || last) {
-      return error;
-    }
+    if (AtEnd()) return HttpError::kNone;
+    if (*at_ == '\r' || *at_ == '\n') return ReadLineEnd(last);
     const char* name = at_;
     at_ = FindNotToken(at_, end_);
     const auto name_bytes = static_cast<size_t>(at_ - name);
@@ -218,11 +222,15 @@ class Reader {
       at_ = FindControl(at_, end_);
     } while (at_ != end_ && *at_ == '\t' && ++at_);
     const char* value_end = at_;
-    bool ended = false;
-    if (HttpError error = ReadLineEnd(ended); error != HttpError::kNone || incomplete_) {
-      return error;
+    if (end_ - at_ >= 2 && at_[0] == '\r' && at_[1] == '\n') {
+      at_ += 2;
+    } else {
+      bool ended = false;
+      if (HttpError error = ReadLineEnd(ended); error != HttpError::kNone || incomplete_) {
+        return error;
+      }
+      if (!ended) return HttpError::kBadRequest;  // NUL and other controls
     }
-    if (!ended) return HttpError::kBadRequest;  // NUL and other controls
     while (value_end != value && (value_end[-1] == ' ' || value_end[-1] == '\t')) value_end--;
     return TakeField({name, name_bytes}, {value, static_cast<size_t>(value_end - value)});
   }

@@ -2,7 +2,6 @@
 #include "reply/segment.h"
 
 #include <cstring>
-#include <utility>
 
 #include "wire/checksum.h"
 #include "wire/ethernet.h"
@@ -23,10 +22,20 @@ struct Segment {
   const Response* response;  // null: no payload
 };
 
-// Writes the IP header over the received one; returns the sum of the pseudo header. The
-// addresses are read before they are overwritten.
+// The checksums below are sums of the values that are written, not of the bytes read back: a
+// wide load just behind narrow stores would stall.
+
+// Two bytes as they lie in memory.
+constexpr uint16_t Word(uint8_t first, uint8_t second) {
+  return static_cast<uint16_t>(first | second << 8);
+}
+
+// Writes the IP header over the received one, addresses swapped; returns the sum of the pseudo
+// header.
 ChecksumSum WriteIpv4(uint8_t* at, uint32_t segment_bytes) {
   auto* ip = reinterpret_cast<Ipv4Header*>(at);
+  const Ipv4Address client = ip->source;
+  const Ipv4Address server = ip->destination;
   ip->version_and_words = 4 << 4 | sizeof(Ipv4Header) / 4;
   ip->dscp_ecn = 0;
   ip->total_bytes = Be16(static_cast<uint16_t>(sizeof(Ipv4Header) + segment_bytes));
@@ -34,24 +43,46 @@ ChecksumSum WriteIpv4(uint8_t* at, uint32_t segment_bytes) {
   ip->flags_and_fragment = Be16(kIpv4DontFragment);
   ip->ttl = kTtl;
   ip->protocol = kProtocolTcp;
-  ip->checksum = 0;
-  const Ipv4Address client = ip->source;
-  ip->source = ip->destination;
+  ip->checksum = ChecksumFinish(Word(4 << 4 | sizeof(Ipv4Header) / 4, 0) + ip->total_bytes.Raw() +
+                                Be16(kIpv4DontFragment).Raw() + Word(kTtl, kProtocolTcp) +
+                                ChecksumAdd(client.data(), client.size()) +
+                                ChecksumAdd(server.data(), server.size()));
+  ip->source = server;
   ip->destination = client;
-  ip->checksum = ChecksumFinish(ChecksumAdd(ip, sizeof(Ipv4Header)));
-  return PseudoHeaderSum(ip->source, ip->destination, segment_bytes);
+  return PseudoHeaderSum(client, server, segment_bytes);
 }
 
 ChecksumSum WriteIpv6(uint8_t* at, uint32_t segment_bytes) {
   auto* ip = reinterpret_cast<Ipv6Header*>(at);
+  const Ipv6Address client = ip->source;
+  const Ipv6Address server = ip->destination;
   ip->version_class_flow = Be32(6u << 28);
   ip->payload_bytes = Be16(static_cast<uint16_t>(segment_bytes));
   ip->next_header = kProtocolTcp;
   ip->hop_limit = kTtl;
-  const Ipv6Address client = ip->source;
-  ip->source = ip->destination;
+  ip->source = server;
   ip->destination = client;
-  return PseudoHeaderSum(ip->source, ip->destination, segment_bytes);
+  return PseudoHeaderSum(client, server, segment_bytes);
+}
+
+// Writes the TCP header; `sum` is that of everything else that its checksum covers.
+void WriteTcp(uint8_t* at, const Packet& packet, const Segment& segment, ChecksumSum sum) {
+  constexpr uint8_t kWords = sizeof(TcpHeader) / 4 << 4;
+  auto* tcp = reinterpret_cast<TcpHeader*>(at);
+  const Be32 sequence(segment.sequence.Value());
+  const Be32 acknowledgement(segment.acknowledgement.Value());
+  const Be16 window(segment.window_bytes);
+  tcp->source_port = Be16::FromRaw(packet.flow.server_port);
+  tcp->destination_port = Be16::FromRaw(packet.flow.client_port);
+  tcp->sequence = sequence;
+  tcp->acknowledgement = acknowledgement;
+  tcp->words = kWords;
+  tcp->flags = segment.flags;
+  tcp->window = window;
+  tcp->checksum =
+      ChecksumFinish(sum + packet.flow.server_port + packet.flow.client_port + sequence.Raw() +
+                     acknowledgement.Raw() + Word(kWords, segment.flags) + window.Raw());
+  tcp->urgent = Be16(0);
 }
 
 uint32_t WriteSegment(uint8_t* frame, const Packet& packet, const Segment& segment) {
@@ -65,23 +96,11 @@ uint32_t WriteSegment(uint8_t* frame, const Packet& packet, const Segment& segme
   uint8_t* ip = frame + packet.ip_offset;
   const uint32_t ip_bytes = packet.flow.ipv6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
   ChecksumSum sum = packet.flow.ipv6 ? WriteIpv6(ip, segment_bytes) : WriteIpv4(ip, segment_bytes);
-
-  auto* tcp = reinterpret_cast<TcpHeader*>(ip + ip_bytes);
-  tcp->source_port = Be16::FromRaw(packet.flow.server_port);
-  tcp->destination_port = Be16::FromRaw(packet.flow.client_port);
-  tcp->sequence = Be32(segment.sequence.Value());
-  tcp->acknowledgement = Be32(segment.acknowledgement.Value());
-  tcp->words = sizeof(TcpHeader) / 4 << 4;
-  tcp->flags = segment.flags;
-  tcp->window = Be16(segment.window_bytes);
-  tcp->checksum = 0;
-  tcp->urgent = Be16(0);
-  sum += ChecksumAdd(tcp, sizeof(TcpHeader));
   if (segment.response) {
-    std::memcpy(tcp + 1, segment.response->bytes.data(), payload_bytes);
+    std::memcpy(ip + ip_bytes + sizeof(TcpHeader), segment.response->bytes.data(), payload_bytes);
     sum += segment.response->sum;
   }
-  tcp->checksum = ChecksumFinish(sum);
+  WriteTcp(ip + ip_bytes, packet, segment, sum);
   return packet.ip_offset + ip_bytes + segment_bytes;
 }
 
