@@ -40,7 +40,8 @@ uint64_t BootNow() {
 // The classifier with `clients` authorised IPv4 clients, or IPv6 clients through the hash.
 class Loaded {
  public:
-  Loaded(uint32_t clients, bool ipv6) : access_(narthex_access__open()), vary_(vary_bpf__open_and_load()) {
+  Loaded(uint32_t clients, bool ipv6)
+      : access_(narthex_access__open()), vary_(vary_bpf__open_and_load()) {
     nx_zone_config config = {};
     config.zone = 1;
     config.pool_count = 1;
@@ -54,6 +55,10 @@ class Loaded {
     memcpy(const_cast<nx_zone_config*>(&access_->rodata->zone_config), &config, sizeof(config));
     bpf_map__set_max_entries(access_->maps.sessions, std::max(clients, 2u) + 1);
     bpf_map__set_max_entries(access_->maps.keys, kIpv6Clients);
+    const uint32_t words = (config.pools[0].count + NX_FAST_BITS - 1) / NX_FAST_BITS;
+    bpf_map__set_max_entries(access_->maps.fast, words);
+    bpf_map__set_max_entries(access_->maps.fast_due, words);
+    *const_cast<uint32_t*>(&access_->rodata->fast_words) = words;
     ok_ = vary_ && narthex_access__load(access_) == 0;
     if (!ok_) return;
     LIBBPF_OPTS(bpf_test_run_opts, run);
@@ -72,7 +77,8 @@ class Loaded {
   bool ok() const { return ok_; }
 
   // Nanoseconds a run of the classifier (or, as the floor, the empty program) on the frame.
-  double Run(bool floor, const Bytes& frame, uint32_t vary_offset, uint32_t vary_base, uint32_t clients) {
+  double Run(bool floor, const Bytes& frame, uint32_t vary_offset, uint32_t vary_base,
+             uint32_t clients) {
     auto& stage = vary_->bss->stage;
     memset(stage.frame, 0, sizeof(stage.frame));
     memcpy(stage.frame, frame.data(), frame.size());
@@ -103,6 +109,7 @@ class Loaded {
     auto* sessions = static_cast<nx_session*>(memory);
     for (uint32_t i = 0; i < clients; i++) sessions[i].expires_ns = BootNow() + 3600000000000;
     munmap(memory, bytes);
+    if (!ipv6) SetFast(clients);
     if (!ipv6) return;
     for (uint32_t i = 0; i < clients; i++) {
       nx_key key = {};
@@ -114,6 +121,14 @@ class Loaded {
       key.kind = NX_KEY_ADDRESS;
       key.prefix_len = 128;
       bpf_map_update_elem(bpf_map__fd(access_->maps.keys), &key, &i, 0);
+    }
+  }
+
+  // As if each client had sent before; a round is too short for all of them to do so.
+  void SetFast(uint32_t clients) {
+    for (uint32_t word = 0; word * NX_FAST_BITS < clients; word++) {
+      uint64_t bits = clients - word * NX_FAST_BITS >= NX_FAST_BITS ? ~0ull : (1ull << clients) - 1;
+      bpf_map_update_elem(bpf_map__fd(access_->maps.fast), &word, &bits, 0);
     }
   }
 
@@ -153,7 +168,8 @@ void Measure(benchmark::State& state, Loaded& loaded, const Bytes& frame, uint32
 void Authorised4(benchmark::State& state) {
   uint32_t clients = static_cast<uint32_t>(state.range(0));
   Loaded loaded(clients, false);
-  Measure(state, loaded, Ethernet{} / Ipv4{.src = "10.0.0.0"} / Tcp{.dport = 443, .options = Bytes(20, 1)},
+  Measure(state, loaded,
+          Ethernet{} / Ipv4{.src = "10.0.0.0"} / Tcp{.dport = 443, .options = Bytes(20, 1)},
           clients > 1 ? 26 : 0, clients, XDP_PASS);
 }
 BENCHMARK(Authorised4)->Arg(1)->Arg(1 << 10)->Arg(1 << 20)->UseManualTime()->Iterations(11);
@@ -161,32 +177,34 @@ BENCHMARK(Authorised4)->Arg(1)->Arg(1 << 10)->Arg(1 << 20)->UseManualTime()->Ite
 void Authorised6(benchmark::State& state) {
   uint32_t clients = static_cast<uint32_t>(state.range(0));
   Loaded loaded(clients, true);
-  Measure(state, loaded,
-          Ethernet{} / Ipv6{.src = "2001:db8:51:1::a00:0"} / Tcp{.dport = 443, .options = Bytes(20, 1)},
-          clients > 1 ? 34 : 0, clients, XDP_PASS);
+  Measure(
+      state, loaded,
+      Ethernet{} / Ipv6{.src = "2001:db8:51:1::a00:0"} / Tcp{.dport = 443, .options = Bytes(20, 1)},
+      clients > 1 ? 34 : 0, clients, XDP_PASS);
 }
 BENCHMARK(Authorised6)->Arg(1)->Arg(1 << 10)->Arg(1 << 20)->UseManualTime()->Iterations(11);
 
-Bytes LinuxOptions() {
-  return {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7};
-}
+Bytes LinuxOptions() { return {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7}; }
 
 void SynToSynAck4(benchmark::State& state) {
   Loaded loaded(0, false);
-  Measure(state, loaded, Ethernet{} / Ipv4{.src = "10.0.0.1"} / Tcp{.options = LinuxOptions()}, 0, 0, XDP_TX);
+  Measure(state, loaded, Ethernet{} / Ipv4{.src = "10.0.0.1"} / Tcp{.options = LinuxOptions()}, 0,
+          0, XDP_TX);
 }
 BENCHMARK(SynToSynAck4)->UseManualTime()->Iterations(11);
 
 void SynToSynAck6(benchmark::State& state) {
   Loaded loaded(0, false);
-  Measure(state, loaded, Ethernet{} / Ipv6{.src = "2001:db8:51:1::2"} / Tcp{.options = LinuxOptions()}, 0, 0,
+  Measure(state, loaded,
+          Ethernet{} / Ipv6{.src = "2001:db8:51:1::2"} / Tcp{.options = LinuxOptions()}, 0, 0,
           XDP_TX);
 }
 BENCHMARK(SynToSynAck6)->UseManualTime()->Iterations(11);
 
 void HttpsToRst4(benchmark::State& state) {
   Loaded loaded(0, false);
-  Measure(state, loaded, Ethernet{} / Ipv4{.src = "10.0.0.1"} / Tcp{.dport = 443, .options = LinuxOptions()}, 0, 0,
+  Measure(state, loaded,
+          Ethernet{} / Ipv4{.src = "10.0.0.1"} / Tcp{.dport = 443, .options = LinuxOptions()}, 0, 0,
           XDP_DROP);  // all but the first hundred a second are limited
 }
 BENCHMARK(HttpsToRst4)->UseManualTime()->Iterations(11);

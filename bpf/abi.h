@@ -10,6 +10,8 @@
  *
  * Who writes what:
  *   sessions, keys, garden, cookie_keys   narthexd (counters inside a session: classifier)
+ *   fast                                  classifier; narthexd clears bits
+ *   fast_due, ledger                      classifier
  *   counters, clock, reply_limits         classifier
  *   workers                               each worker its own entry
  *   xsks_map                              the kernel, as AF_XDP sockets come and go
@@ -157,6 +159,36 @@ struct nx_session {
 	__u32 flags;
 };
 NX_ASSERT_SIZE(struct nx_session, 64);
+
+/*
+ * `fast`: array of words, memory-mapped; bit i of the pool entries is set while entry i is known
+ * to authorise without conditions. Two megabytes of it stand for 16 million clients, so the
+ * common verdict costs no cache miss. The classifier sets a bit after it has judged the entry
+ * and clears it when the entry's time is up; narthexd clears it after each change of expires_ns.
+ * `fast_due`: for each word the earliest end among its bits, ns; 0: to be found.
+ */
+#define NX_FAST_BITS 64
+
+/*
+ * `ledger`: packets of fast clients that are not yet in their entry, for each CPU. It is settled
+ * in batches, whose cache misses overlap; the `settle` program settles the rest on request.
+ */
+#define NX_LEDGER_ENTRIES 1024
+#define NX_LEDGER_BATCH 64
+#define NX_LEDGER_RUN 256 /* packets of one client in a row that share an entry */
+struct nx_ledger_entry {
+	__u32 session; /* index */
+	__u32 packets;
+	__u64 bytes;
+};
+struct nx_ledger {
+	__u32 head; /* entries ever written */
+	__u32 tail; /* entries ever settled */
+	__u32 settling; /* 1 while `settle` works here: write no entries */
+	__u32 zero;
+	struct nx_ledger_entry entries[NX_LEDGER_ENTRIES];
+};
+NX_ASSERT_SIZE(struct nx_ledger, 16 + 16 * NX_LEDGER_ENTRIES);
 
 enum nx_key_kind {
 	NX_KEY_ADDRESS = 1, /* addr/prefix_len */

@@ -4,7 +4,7 @@
  * The name of the entry function, of xsks_map and of the metadata make libxdp take this program
  * for its default one and only add its socket to the map (DESIGN §2).
  */
-#include "classify.h"
+#include "account.h"
 
 static __always_inline void count(enum nx_reason reason)
 {
@@ -13,32 +13,6 @@ static __always_inline void count(enum nx_reason reason)
 
 	if (counter)
 		(*counter)++;
-}
-
-/* Counts a packet of an authorised client; several queues may share one session. */
-static __always_inline void account(struct nx_session *session, __u32 bytes, __u64 now_ns)
-{
-	__sync_fetch_and_add(&session->packets_up, 1);
-	__sync_fetch_and_add(&session->bytes_up, bytes);
-	if (!session->first_seen_ns)
-		session->first_seen_ns = now_ns;
-	session->last_seen_ns = now_ns;
-}
-
-/* Does a session authorise the packet? If so it is counted. */
-static __always_inline int is_authorised(const struct packet *p)
-{
-	struct nx_session *session = find_session(&p->flow);
-	__u32 zero = 0;
-	struct nx_clock *clk;
-
-	if (!session || !session->expires_ns)
-		return 0;
-	clk = bpf_map_lookup_elem(&clock, &zero);
-	if (!clk || session->expires_ns <= clk->now_ns)
-		return 0;
-	account(session, p->bytes, clk->now_ns);
-	return 1;
 }
 
 static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet *p,
@@ -118,6 +92,7 @@ static int tick(void *map, __u32 *key, struct nx_clock *clk)
 
 	clk->now_ns = now;
 	clk->slot = nx_cookie_slot(now);
+	sweep_fast(clk);
 	bpf_timer_start(&clk->timer, NX_CLOCK_TICK_NS, 0);
 	return 0;
 }
@@ -138,6 +113,23 @@ int start_clock(void *ctx)
 	clk->now_ns = bpf_ktime_get_boot_ns();
 	clk->slot = nx_cookie_slot(clk->now_ns);
 	return bpf_timer_start(&clk->timer, NX_CLOCK_TICK_NS, 0) ? 3 : 0;
+}
+
+/* Settles the ledger of the CPU that runs it; narthexd runs it on each before it reads accounts. */
+SEC("syscall")
+int settle(void *ctx)
+{
+	__u32 zero = 0;
+	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
+	struct nx_clock *clk = read_clock();
+
+	if (!book || !clk)
+		return 1;
+	/* The classifier may interrupt: it then counts in the entries itself. */
+	*(volatile __u32 *)&book->settling = 1;
+	settle_ledger(clk->now_ns);
+	*(volatile __u32 *)&book->settling = 0;
+	return 0;
 }
 
 char license_name[] SEC("license") = "Dual BSD/GPL";

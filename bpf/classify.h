@@ -82,24 +82,6 @@ static __always_inline int is_client(const struct nx_flow *flow)
 	return !is_own(flow->client);
 }
 
-/* The session entry of the packet's client, whether it authorises or not. */
-static __always_inline struct nx_session *find_session(const struct nx_flow *flow)
-{
-	struct nx_key key = { .zone = zone_config.zone, .kind = NX_KEY_ADDRESS, .prefix_len = 128 };
-	__u32 *index;
-
-	if (!flow->ipv6) {
-		__s64 direct = pool_index(flow->client);
-
-		return direct < 0 ? NULL : session_at(direct);
-	}
-	if (!in_ipv6_prefixes(flow->client))
-		return NULL;
-	__builtin_memcpy(key.addr, flow->client, 16);
-	index = bpf_map_lookup_elem(&keys, &key);
-	return index ? session_at(*index) : NULL;
-}
-
 static __always_inline int is_ipv6_multicast(const __u8 *addr)
 {
 	return addr[0] == 0xff;

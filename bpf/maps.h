@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The maps of the access program. All but xsks_map and the program's own rodata are shared by
- * the interfaces of one instance; narthexd sizes `sessions` and `keys` before loading and pins
- * every map by its name.
+ * the interfaces of one instance; narthexd sizes `sessions`, `fast`, `fast_due` and `keys` before
+ * loading and pins every map by its name.
  */
 #ifndef NARTHEX_BPF_MAPS_H
 #define NARTHEX_BPF_MAPS_H
@@ -15,6 +15,7 @@
 /* Replaced by narthexd before loading; const volatile, so that the verifier knows the values
  * and removes what the configuration leaves off. */
 const volatile struct nx_zone_config zone_config = {};
+const volatile __u32 fast_words = 1; /* max_entries of `fast` and `fast_due` */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -23,6 +24,28 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nx_session);
 } sessions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} fast SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} fast_due SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_ledger);
+} ledger SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -76,6 +99,8 @@ struct nx_clock {
 	struct bpf_timer timer;
 	__u64 now_ns; /* CLOCK_BOOTTIME */
 	__u64 slot;   /* nx_cookie_slot(now_ns) */
+	__u32 swept;  /* word of `fast` where the next tick goes on */
+	__u32 zero;
 };
 
 struct {

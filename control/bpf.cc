@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <spdlog/spdlog.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -128,6 +129,28 @@ uint64_t MapMemory(int map_fd) {
   for (std::string line; std::getline(info, line);)
     if (line.starts_with("memlock:")) return std::strtoull(line.c_str() + 8, nullptr, 10);
   return 0;
+}
+
+Outcome RunOnEachCpu(int program_fd) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+    return Fail(WithErrno("sched_getaffinity", errno));
+  Outcome outcome;
+  for (int cpu = 0; cpu < CPU_SETSIZE && outcome; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    if (sched_setaffinity(0, sizeof one, &one) != 0) continue;  // it went offline
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    int error = bpf_prog_test_run_opts(program_fd, &run);
+    if (error != 0)
+      outcome = Fail(WithErrno("a BPF program cannot be run", error));
+    else if (run.retval != 0)
+      outcome = Fail(fmt::format("a BPF program returned {}", run.retval));
+  }
+  sched_setaffinity(0, sizeof allowed, &allowed);
+  return outcome;
 }
 
 void RouteLibbpfMessages() { libbpf_set_print(Print); }

@@ -95,6 +95,8 @@ Outcome Classifier::LoadZone(const ZoneConfig& zone) {
   std::memcpy(const_cast<nx_zone_config*>(&skeleton.rodata->zone_config), &constants,
               sizeof constants);
 
+  const_cast<uint32_t&>(skeleton.rodata->fast_words) = layout_.fast_words();
+
   if (auto offered = maps_.Offer(skeleton); !offered) return offered;
   Fd sockets = OpenPin(fmt::format("{}/{}/xsks_map", config_.bpffs_dir, zone.interface));
   auto info = MapInfo(sockets.get());
@@ -118,6 +120,10 @@ Outcome Classifier::StartClock() {
   if (run.retval != 0)
     return Fail(fmt::format("the classifier's clock does not start (step {})", run.retval));
   return {};
+}
+
+int Classifier::settle_program() const {
+  return bpf_program__fd(interfaces_.front().skeleton->progs.settle);
 }
 
 Outcome Classifier::MapWorkers() {

@@ -34,6 +34,7 @@ class Classifier : public Gateway {
   ~Classifier() override;
 
   const PinnedMaps& maps() const { return maps_; }
+  int settle_program() const;
   nx_cookie_keys& cookie_keys() { return cookie_keys_.As<nx_cookie_keys>()[0]; }
 
   // Brings the `garden` map to the configuration by difference.

@@ -22,6 +22,8 @@ class Layout {
   uint32_t pool_entries() const { return pool_entries_; }
   uint32_t entries() const { return pool_entries_ + capacity_; }
   uint32_t capacity() const { return capacity_; }  // of `keys`
+  // Words of `fast`: a bit for each pool entry, at least one word.
+  uint32_t fast_words() const { return pool_entries_ / NX_FAST_BITS + 1; }
 
   const std::vector<ZoneConfig>& zones() const { return zones_; }
   const ZoneConfig* ZoneByName(const std::string& name) const;

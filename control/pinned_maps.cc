@@ -19,10 +19,12 @@
 namespace narthex {
 namespace {
 
-constexpr const char* kSharedMaps[] = {"sessions", "keys",    "garden",       "cookie_keys",
-                                       "counters", "workers", "reply_limits", "clock"};
+constexpr const char* kSharedMaps[] = {"sessions",    "fast",         "fast_due", "ledger",
+                                       "keys",        "garden",       "counters", "workers",
+                                       "cookie_keys", "reply_limits", "clock"};
 // Their contents depend on the order of zones and pools.
-constexpr std::array<std::string_view, 3> kLaidOut = {"sessions", "keys", "garden"};
+constexpr std::array<std::string_view, 6> kLaidOut = {"sessions", "fast", "fast_due",
+                                                      "ledger",   "keys", "garden"};
 constexpr char kAbiVersion[] = "abi_version";
 
 bool IsLaidOut(std::string_view name) {
@@ -70,6 +72,8 @@ bool PinnedMaps::AbiMatches() const {
 
 Outcome PinnedMaps::Offer(narthex_access& skeleton) {
   bpf_map__set_max_entries(skeleton.maps.sessions, layout_.entries());
+  bpf_map__set_max_entries(skeleton.maps.fast, layout_.fast_words());
+  bpf_map__set_max_entries(skeleton.maps.fast_due, layout_.fast_words());
   bpf_map__set_max_entries(skeleton.maps.keys, layout_.capacity());
   bool abi_matches = AbiMatches();
   for (const char* name : kSharedMaps) {
@@ -82,7 +86,7 @@ Outcome PinnedMaps::Offer(narthex_access& skeleton) {
       bool fits = pin && info && abi_matches && Fits(*info, map);
       if (std::string_view(name) == "sessions")
         fits = fits && info->id == known_.sessions_map_id && known_.layout == layout_.ToString();
-      // The three go together: `keys` holds indexes into `sessions`, zones count in all.
+      // They go together: the others hold indexes into `sessions`, zones count in all.
       if (IsLaidOut(name) && std::string_view(name) != "sessions")
         fits = fits && maps_["sessions"].pinned;
       if (pin && !fits) spdlog::info("pinned map '{}' does not fit this configuration", name);
@@ -159,9 +163,14 @@ uint64_t PinnedMaps::Memory() const {
 }
 
 Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps& maps,
-                                                               const Layout& layout) {
+                                                               const Layout& layout,
+                                                               int settle_fd) {
   auto table = std::make_unique<BpfSessionTable>();
   table->keys_fd_ = maps.Descriptor("keys");
+  table->settle_fd_ = settle_fd;
+  auto words = Mapping::Of(maps.Descriptor("fast"), layout.fast_words() * sizeof(uint64_t));
+  if (!words) return Fail(words.error());
+  table->fast_words_ = std::move(*words);
   auto entries = Mapping::Of(maps.Descriptor("sessions"), layout.entries() * sizeof(nx_session));
   if (!entries) return Fail(entries.error());
   table->entries_ = std::move(*entries);

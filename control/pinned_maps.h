@@ -81,9 +81,12 @@ class PinnedMaps {
 // The real `sessions` and `keys`.
 class BpfSessionTable : public SessionTable {
  public:
-  static Result<std::unique_ptr<BpfSessionTable>> Over(const PinnedMaps& maps,
-                                                       const Layout& layout);
+  // `settle_fd`: the classifier's program of that name; stays the caller's.
+  static Result<std::unique_ptr<BpfSessionTable>> Over(const PinnedMaps& maps, const Layout& layout,
+                                                       int settle_fd);
   std::span<nx_session> Entries() override { return entries_.As<nx_session>(); }
+  std::span<uint64_t> FastWords() override { return fast_words_.As<uint64_t>(); }
+  Outcome Settle() override { return RunOnEachCpu(settle_fd_); }
   Outcome PutKey(const nx_key& key, uint32_t slot) override;
   Outcome DeleteKey(const nx_key& key) override;
   Result<std::vector<std::pair<nx_key, uint32_t>>> Keys() override;
@@ -91,7 +94,9 @@ class BpfSessionTable : public SessionTable {
 
  private:
   int keys_fd_ = -1;
+  int settle_fd_ = -1;
   Mapping entries_;
+  Mapping fast_words_;
   Mapping replaced_;
   uint32_t replaced_count_ = 0;
 };

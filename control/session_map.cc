@@ -50,7 +50,7 @@ nx_key AddressKey(uint16_t zone, const Address& address) {
 
 void SessionMap::Store(uint32_t slot, int64_t expires_ns, const SessionCounters& counters) {
   nx_session& entry = Entry(slot);
-  StoreExpiry(entry, 0);
+  SetExpiry(slot, 0);
   StoreField(entry.packets_up, counters.packets_up);
   StoreField(entry.bytes_up, counters.bytes_up);
   StoreField(entry.packets_down, counters.packets_down);
@@ -59,7 +59,7 @@ void SessionMap::Store(uint32_t slot, int64_t expires_ns, const SessionCounters&
   StoreField(entry.last_seen_ns, counters.last_seen_ns);
   std::atomic_ref(entry.policy).store(0, std::memory_order_relaxed);
   std::atomic_ref(entry.flags).store(0, std::memory_order_relaxed);
-  StoreExpiry(entry, static_cast<uint64_t>(expires_ns));
+  SetExpiry(slot, expires_ns);
 }
 
 Result<uint32_t> SessionMap::Reserve(const Address& address) {
@@ -82,7 +82,7 @@ Outcome SessionMap::Begin(uint16_t zone, const Address& address, uint32_t slot, 
                           const SessionCounters& counters) {
   if (!IsPoolSlot(slot)) {
     // The entry first: a key that leads to it must find it whole.
-    StoreExpiry(Entry(slot), 0);
+    SetExpiry(slot, 0);
     if (auto put = table_.PutKey(AddressKey(zone, address), slot); !put) return put;
   }
   Store(slot, expires_ns, counters);
@@ -91,12 +91,19 @@ Outcome SessionMap::Begin(uint16_t zone, const Address& address, uint32_t slot, 
 
 void SessionMap::SetExpiry(uint32_t slot, int64_t expires_ns) {
   StoreExpiry(Entry(slot), static_cast<uint64_t>(expires_ns));
+  if (!IsPoolSlot(slot)) return;
+  uint64_t& word = table_.FastWords()[slot / NX_FAST_BITS];
+  std::atomic_ref(word).fetch_and(~(uint64_t{1} << slot % NX_FAST_BITS), std::memory_order_seq_cst);
+}
+
+void SessionMap::Settle() {
+  auto settled = table_.Settle();
+  if (!settled) spdlog::warn("accounts may lag behind: {}", settled.error().message);
 }
 
 SessionCounters SessionMap::End(uint16_t zone, const Address& address, uint32_t slot) {
-  nx_session& entry = Entry(slot);
-  StoreExpiry(entry, 0);
-  SessionCounters counters = CountersOf(entry);
+  Revoke(slot);
+  SessionCounters counters = CountersOf(Entry(slot));
   if (IsPoolSlot(slot)) return counters;
   if (auto deleted = table_.DeleteKey(AddressKey(zone, address)); !deleted) {
     // The entry authorises nobody, but handed out again it would authorise two: keep it out.
@@ -152,7 +159,7 @@ Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) 
   // What the store does not have ends first: nobody passes for a moment with a stranger's entry.
   for (uint32_t slot = 0; slot < layout_.entries(); ++slot) {
     if (used[slot] || LoadExpiry(Entry(slot)) == 0) continue;
-    StoreExpiry(Entry(slot), 0);
+    SetExpiry(slot, 0);
     if (IsPoolSlot(slot)) ++report.removed;
   }
   CollectFree(used);
@@ -160,7 +167,7 @@ Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) 
   for (WantedEntry& entry : wanted) {
     auto expires_ns = static_cast<uint64_t>(entry.expires_ns);
     if (entry.slot != kNoSlot && LoadExpiry(Entry(entry.slot)) != 0) {
-      if (LoadExpiry(Entry(entry.slot)) != expires_ns) StoreExpiry(Entry(entry.slot), expires_ns);
+      if (LoadExpiry(Entry(entry.slot)) != expires_ns) SetExpiry(entry.slot, entry.expires_ns);
       ++report.kept;
       continue;
     }

@@ -3,8 +3,9 @@
 // order its fields change, and how the maps are brought to what the store says.
 //
 // `expires_ns` is the only field that authorises. It is written last when an entry begins and
-// first when it ends, so that the classifier never sees half a session. Counters of an entry in
-// force belong to the classifier and are only read here.
+// first when it ends, so that the classifier never sees half a session; after each change of it
+// the entry's fast bit is cleared, and the classifier judges the entry anew (bpf/account.h).
+// Counters of an entry in force belong to the classifier and are only read here, after Settle().
 //
 // Not thread-safe: Sessions calls it under its lock. Read() may be called at any time.
 #ifndef NARTHEX_CONTROL_SESSION_MAP_H
@@ -30,6 +31,10 @@ class SessionTable {
   virtual ~SessionTable() = default;
   // The memory-mapped `sessions` array; stays where it is for the table's life.
   virtual std::span<nx_session> Entries() = 0;
+  // The memory-mapped `fast` array, for the entries of the pools.
+  virtual std::span<uint64_t> FastWords() = 0;
+  // Brings packets that the classifier has noted elsewhere into the entries.
+  virtual Outcome Settle() = 0;
   virtual Outcome PutKey(const nx_key& key, uint32_t slot) = 0;
   virtual Outcome DeleteKey(const nx_key& key) = 0;  // no error if it is not there
   virtual Result<std::vector<std::pair<nx_key, uint32_t>>> Keys() = 0;
@@ -72,8 +77,11 @@ class SessionMap {
   Outcome Begin(uint16_t zone, const Address& address, uint32_t slot, int64_t expires_ns,
                 const SessionCounters& counters);
   void SetExpiry(uint32_t slot, int64_t expires_ns);
-  // Ends an entry and gives its slot back; returns its last counters. On return the
-  // classifier no longer passes the address.
+  // From now on the classifier does not pass the entry's address.
+  void Revoke(uint32_t slot) { SetExpiry(slot, 0); }
+  // Makes Read() and End() exact up to now. Costs a few system calls for each CPU.
+  void Settle();
+  // Revokes an entry and gives its slot back; returns its last counters.
   SessionCounters End(uint16_t zone, const Address& address, uint32_t slot);
 
   SessionCounters Read(uint32_t slot) const;

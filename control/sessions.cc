@@ -173,7 +173,7 @@ Result<std::optional<Session>> Sessions::Existing(const Target& target, bool ext
     if (!found) return found;
     if (!*found) continue;
     if (!InForce(**found)) {
-      if (auto ended = End(**found); !ended) return Fail(ended.error());
+      if (auto ended = End({&**found, 1}); !ended) return Fail(ended.error());
       continue;
     }
     if (!extend)
@@ -291,15 +291,27 @@ Result<Session> Sessions::Authorise(const AuthoriseRequest& request) {
   return session;
 }
 
-Outcome Sessions::End(Session& session) {
-  ReadCounters(session);
-  if (auto deleted = store_.Delete(session.id); !deleted)
-    return Fail(deleted.error().kind, fmt::format("session store: {}", deleted.error().message));
-  const ZoneConfig* zone = layout_.ZoneByName(session.zone);
-  for (SessionAddress& entry : session.addresses)
-    if (zone != nullptr && entry.slot != kNoSlot)
-      entry.counters = map_.End(zone->id, entry.address, entry.slot);
-  return {};
+Outcome Sessions::End(std::span<Session> sessions) {
+  size_t ended = 0;
+  Outcome outcome;
+  for (; ended < sessions.size(); ++ended) {
+    Session& session = sessions[ended];
+    if (auto deleted = store_.Delete(session.id); !deleted) {
+      outcome =
+          Fail(deleted.error().kind, fmt::format("session store: {}", deleted.error().message));
+      break;
+    }
+    for (const SessionAddress& entry : session.addresses)
+      if (entry.slot != kNoSlot) map_.Revoke(entry.slot);
+  }
+  map_.Settle();
+  for (Session& session : sessions.first(ended)) {
+    const ZoneConfig* zone = layout_.ZoneByName(session.zone);
+    for (SessionAddress& entry : session.addresses)
+      if (zone != nullptr && entry.slot != kNoSlot)
+        entry.counters = map_.End(zone->id, entry.address, entry.slot);
+  }
+  return outcome;
 }
 
 Result<std::optional<Session>> Sessions::FindLocked(const std::string& name) {
@@ -325,6 +337,7 @@ Result<Session> Sessions::Find(const std::string& name) {
   if (!*session || !InForce(**session))
     return Fail(ErrorKind::kNotFound,
                 fmt::format("{} has no session", name.substr(kCollection.size())));
+  map_.Settle();
   ReadCounters(**session);
   return std::move(**session);
 }
@@ -337,6 +350,7 @@ Result<std::optional<Session>> Sessions::FindByAddress(const Address& address) {
   auto session = store_.FindByAddress(zone->name, address);
   if (!session) return session;
   if (!*session || !InForce(**session)) return none;
+  map_.Settle();
   ReadCounters(**session);
   return session;
 }
@@ -350,6 +364,7 @@ Result<SessionPage> Sessions::List(int page_size, const std::string& page_token)
   std::lock_guard lock(mutex_);
   auto sessions = store_.List(page_token, clock_.BootNs(), size + 1);
   if (!sessions) return Fail(sessions.error());
+  map_.Settle();
   SessionPage page;
   if (sessions->size() > size) {
     sessions->resize(size);
@@ -370,7 +385,7 @@ Result<Session> Sessions::Terminate(const std::string& name, const std::string& 
   if (!*session || !InForce(**session))
     return Fail(ErrorKind::kNotFound,
                 fmt::format("{} has no session", name.substr(kCollection.size())));
-  if (auto ended = End(**session); !ended) return Fail(ended.error());
+  if (auto ended = End({&**session, 1}); !ended) return Fail(ended.error());
   Audit("terminated", **session, who, clock_.BootNs());
   return std::move(**session);
 }
@@ -386,10 +401,8 @@ Result<std::optional<int64_t>> Sessions::EndExpired() {
     std::lock_guard lock(mutex_);
     auto expired = store_.Expired(clock_.BootNs(), kBatch);
     if (!expired) return Fail(expired.error());
-    for (Session& session : *expired) {
-      if (auto ended = End(session); !ended) return Fail(ended.error());
-      Audit("expired", session, "time", clock_.BootNs());
-    }
+    if (auto ended = End(*expired); !ended) return Fail(ended.error());
+    for (const Session& session : *expired) Audit("expired", session, "time", clock_.BootNs());
     if (expired->size() < kBatch) return store_.NextExpiry();
   }
 }
@@ -399,6 +412,7 @@ Outcome Sessions::SaveCounters() {
   std::string after;
   for (;;) {
     std::lock_guard lock(mutex_);
+    if (after.empty()) map_.Settle();
     auto sessions = store_.List(after, clock_.BootNs(), kBatch);
     if (!sessions) return Fail(sessions.error());
     std::map<std::string, std::vector<SessionAddress>> moved;  // by zone

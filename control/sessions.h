@@ -11,6 +11,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -81,7 +82,8 @@ class Sessions {
                    int64_t expires_ns);
   Result<std::optional<Session>> FindLocked(const std::string& name);
   // Ends a session everywhere; fills its last counters in.
-  Outcome End(Session& session);
+  // All of them, with one Settle(); those before the first that the store refuses.
+  Outcome End(std::span<Session> sessions);
   void ReadCounters(Session& session) const;
   bool InForce(const Session& session) const;
 

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_xdp.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,6 +68,9 @@ void ClassifierFixture::Load(Options options) {
   memcpy(const_cast<nx_zone_config*>(&skeleton_->rodata->zone_config), &config, sizeof(config));
   bpf_map__set_max_entries(skeleton_->maps.sessions, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.keys, kCapacity);
+  bpf_map__set_max_entries(skeleton_->maps.fast, kPoolAddresses / NX_FAST_BITS);
+  bpf_map__set_max_entries(skeleton_->maps.fast_due, kPoolAddresses / NX_FAST_BITS);
+  *const_cast<uint32_t*>(&skeleton_->rodata->fast_words) = kPoolAddresses / NX_FAST_BITS;
   ASSERT_EQ(narthex_access__load(skeleton_), 0);
 
   for (auto& key : keys_.key)
@@ -120,6 +124,14 @@ Outcome ClassifierFixture::Run(const Bytes& frame) {
   return out;
 }
 
+int ClassifierFixture::RunQuickly(const Bytes& frame) {
+  LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
+              .data_size_in = static_cast<__u32>(frame.size()), .repeat = 1);
+  return bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.xsk_def_prog), &run)
+             ? -1
+             : static_cast<int>(run.retval);
+}
+
 uint32_t ClassifierFixture::SlotOf(const std::string& address) {
   auto mapped = Mapped(address);
   if (address.find(':') == std::string::npos) return mapped[15];
@@ -141,9 +153,44 @@ void ClassifierFixture::Authorise(const std::string& address, uint64_t expires_n
   nx_session session = {};
   session.expires_ns = expires_ns;
   ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
+  if (address.find(':') == std::string::npos) ClearFast(address);
+}
+
+void ClassifierFixture::Settle() {
+  cpu_set_t all;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &all)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    ASSERT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.settle), &run), 0);
+    ASSERT_EQ(run.retval, 0u);
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof(all), &all), 0);
+}
+
+bool ClassifierFixture::IsFast(const std::string& address) {
+  uint32_t slot = SlotOf(address);
+  uint32_t word = slot / NX_FAST_BITS;
+  uint64_t bits = 0;
+  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.fast), &word, &bits), 0);
+  return bits >> (slot % NX_FAST_BITS) & 1;
+}
+
+void ClassifierFixture::ClearFast(const std::string& address) {
+  uint32_t slot = SlotOf(address);
+  uint32_t word = slot / NX_FAST_BITS;
+  uint64_t bits = 0;
+  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.fast), &word, &bits), 0);
+  bits &= ~(1ull << (slot % NX_FAST_BITS));
+  EXPECT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.fast), &word, &bits, 0), 0);
 }
 
 nx_session ClassifierFixture::Session(const std::string& address) {
+  Settle();
   uint32_t slot = SlotOf(address);
   nx_session session = {};
   EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session), 0);

@@ -45,9 +45,16 @@ class ClassifierFixture : public ::testing::Test {
   void Load(Options options);
 
   Outcome Run(const Bytes& frame);
+  // The action alone, for long loops.
+  int RunQuickly(const Bytes& frame);
 
+  // As narthexd does it: the entry, then the fast bit is cleared.
   void Authorise(const std::string& address, uint64_t expires_ns);
+  // The entry with everything settled.
   nx_session Session(const std::string& address);
+  void Settle();
+  bool IsFast(const std::string& address);
+  void ClearFast(const std::string& address);
   void AddGarden(const std::string& prefix, int bits, std::vector<nx_port_range> ranges);
   void SetHeartbeat(uint64_t heartbeat_ns);
   // Gives queue 0 an AF_XDP socket, so that redirects to it succeed.

@@ -71,6 +71,7 @@ TEST_F(Contract, ClockTicksByItself) {
     char timer[16];
     uint64_t now_ns;
     uint64_t slot;
+    uint64_t swept;
   } first{}, later{};
   uint32_t zero = 0;
   int fd = bpf_map__fd(skeleton_->maps.clock);

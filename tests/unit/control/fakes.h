@@ -41,8 +41,13 @@ struct KeyLess {
 
 class FakeTable : public SessionTable {
  public:
-  explicit FakeTable(uint32_t entries) : entries(entries) {}
+  explicit FakeTable(uint32_t entries) : entries(entries), fast(entries / NX_FAST_BITS + 1) {}
   std::span<nx_session> Entries() override { return entries; }
+  std::span<uint64_t> FastWords() override { return fast; }
+  Outcome Settle() override {
+    ++settled;
+    return {};
+  }
   Outcome PutKey(const nx_key& key, uint32_t slot) override {
     if (refuse_keys) return Fail(ErrorKind::kExhausted, "no keys");
     keys[key] = slot;
@@ -64,6 +69,8 @@ class FakeTable : public SessionTable {
   }
 
   std::vector<nx_session> entries;
+  std::vector<uint64_t> fast;
+  int settled = 0;
   std::map<nx_key, uint32_t, KeyLess> keys;
   bool refuse_keys = false;
 };

@@ -136,5 +136,45 @@ TEST_F(SessionMapTest, KeyIsGoneAndEntryEndedAfterEnd) {
   EXPECT_EQ(table.entries[slot].expires_ns, 0u);
 }
 
+// The classifier trusts a fast bit without looking at the entry, so whoever changes the entry's
+// end clears the bit after it.
+TEST_F(SessionMapTest, EveryChangeOfTheEndClearsTheFastBit) {
+  Reconcile({});
+  uint32_t slot = Begin("10.51.1.70", 9);
+  ASSERT_EQ(slot, 70u);
+  auto set_all = [&] { table.fast.assign(table.fast.size(), ~uint64_t{0}); };
+  const uint64_t others = ~(uint64_t{1} << 6);
+  set_all();
+  map.SetExpiry(slot, 20);
+  EXPECT_EQ(table.fast[1], others);
+  set_all();
+  map.Revoke(slot);
+  EXPECT_EQ(table.fast[1], others);
+  set_all();
+  map.End(1, *ParseAddress("10.51.1.70"), slot);
+  EXPECT_EQ(table.fast[1], others);
+  set_all();
+  Begin("10.51.1.70", 9);
+  EXPECT_EQ(table.fast[1], others);
+  EXPECT_EQ(table.fast[0], ~uint64_t{0}) << "nobody else is judged anew";
+}
+
+TEST_F(SessionMapTest, AStrangersEntryIsNotFastAfterReconciliation) {
+  Reconcile({});
+  Begin("10.51.1.70", 9);
+  table.fast[1] = ~uint64_t{0};
+  SessionMap next(layout, table);
+  std::vector<WantedEntry> none;
+  ASSERT_TRUE(next.Reconcile(none));
+  EXPECT_EQ(table.fast[1], ~(uint64_t{1} << 6));
+}
+
+TEST_F(SessionMapTest, EntriesBehindThePoolsHaveNoFastBit) {
+  Reconcile({});
+  table.fast.assign(table.fast.size(), ~uint64_t{0});
+  Begin("2001:db8:51:1::a", 9);
+  for (uint64_t word : table.fast) EXPECT_EQ(word, ~uint64_t{0});
+}
+
 }  // namespace
 }  // namespace narthex

@@ -189,6 +189,21 @@ TEST_F(SessionsTest, EndsWhatIsOverAndSaysWhatIsNext) {
   EXPECT_EQ(*sessions->Count(), 0u);
 }
 
+TEST_F(SessionsTest, SettlesTheAccountsBeforeItReadsThem) {
+  ASSERT_TRUE(Authorise({"10.51.1.2"}, 60));
+  ASSERT_TRUE(Authorise({"10.51.1.3"}, 60));
+  auto times = [&](auto action) {
+    int before = table.settled;
+    action();
+    return table.settled - before;
+  };
+  EXPECT_EQ(times([&] { (void)sessions->Find("sessions/10.51.1.2"); }), 1);
+  EXPECT_EQ(times([&] { (void)sessions->List(0, ""); }), 1) << "once for the page";
+  EXPECT_EQ(times([&] { (void)sessions->SaveCounters(); }), 1);
+  clock.Advance(60);
+  EXPECT_EQ(times([&] { (void)sessions->EndExpired(); }), 1) << "once for the batch";
+}
+
 TEST_F(SessionsTest, AnExpiredSessionMakesRoomForItsSuccessor) {
   std::string id = Authorise({"10.51.1.2"}, 60)->id;
   clock.Advance(61);

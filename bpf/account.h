@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who is authorised, and the account of what they send.
+ *
+ *   fast bit set ── note in the CPU's ledger ──────────────► pass      (no cache miss)
+ *   fast bit clear ── session entry: valid? ── count there ─► pass, and set the bit if the entry
+ *                                  └─ no ──► unauthorised             has no conditions
+ *
+ * An entry is a cache line somewhere in a large table; read for each packet it costs a cache and
+ * a TLB miss. The ledger collects 64 runs of packets and settles them together, when the misses
+ * overlap.
+ */
+#ifndef NARTHEX_BPF_ACCOUNT_H
+#define NARTHEX_BPF_ACCOUNT_H
+
+#include "classify.h"
+
+static __always_inline struct nx_clock *read_clock(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&clock, &zero);
+}
+
+/* Counts packets of an authorised client; several queues may share one session. */
+static __always_inline void count_packets(struct nx_session *session, __u32 packets, __u64 bytes,
+					  __u64 now_ns)
+{
+	__sync_fetch_and_add(&session->packets_up, packets);
+	__sync_fetch_and_add(&session->bytes_up, bytes);
+	if (!session->first_seen_ns)
+		session->first_seen_ns = now_ns;
+	session->last_seen_ns = now_ns;
+}
+
+/* Moves what is in this CPU's ledger to the entries; a function of its own for the verifier. */
+__noinline int settle_ledger(__u64 now_ns)
+{
+	__u32 zero = 0;
+	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
+	__u32 count;
+
+	if (!book)
+		return 0;
+	count = book->head - book->tail;
+	for (__u32 i = 0; i < NX_LEDGER_ENTRIES && i < count; i++) {
+		const struct nx_ledger_entry *entry =
+			&book->entries[(book->tail + i) & (NX_LEDGER_ENTRIES - 1)];
+		struct nx_session *session = session_at(entry->session);
+
+		if (session)
+			count_packets(session, entry->packets, entry->bytes, now_ns);
+	}
+	book->tail += count;
+	return count;
+}
+
+static __always_inline void note_packet(__u32 index, __u32 bytes)
+{
+	__u32 zero = 0;
+	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
+	struct nx_ledger_entry *entry;
+	struct nx_clock *clk;
+
+	if (!book)
+		return;
+	if (book->settling) {
+		struct nx_session *session = session_at(index);
+
+		clk = read_clock();
+		if (session && clk)
+			count_packets(session, 1, bytes, clk->now_ns);
+		return;
+	}
+	entry = &book->entries[(book->head - 1) & (NX_LEDGER_ENTRIES - 1)];
+	if (book->head != book->tail && entry->session == index && entry->packets < NX_LEDGER_RUN) {
+		entry->packets++;
+		entry->bytes += bytes;
+		return;
+	}
+	entry = &book->entries[book->head & (NX_LEDGER_ENTRIES - 1)];
+	entry->session = index;
+	entry->packets = 1;
+	entry->bytes = bytes;
+	book->head++;
+	if (book->head - book->tail < NX_LEDGER_BATCH)
+		return;
+	clk = read_clock();
+	if (clk)
+		settle_ledger(clk->now_ns);
+}
+
+static __always_inline __u64 fast_bit(__u32 index)
+{
+	return 1ull << (index % NX_FAST_BITS);
+}
+
+static __always_inline int is_fast(__u32 index)
+{
+	__u32 word = index / NX_FAST_BITS;
+	__u64 *bits = bpf_map_lookup_elem(&fast, &word);
+
+	return bits && *bits & fast_bit(index);
+}
+
+/*
+ * Sets the bit of an entry that authorises without conditions. narthexd writes the entry before
+ * it clears the bit, so an entry that has changed since it was judged is seen here, after the
+ * bit; and the word is due at once, so the sweep learns the entry's end.
+ */
+static __always_inline void remember_fast(__u32 index, struct nx_session *session, __u64 expires_ns)
+{
+	__u32 word = index / NX_FAST_BITS;
+	__u64 *bits = bpf_map_lookup_elem(&fast, &word);
+	__u64 *due = bpf_map_lookup_elem(&fast_due, &word);
+
+	if (!bits || !due)
+		return;
+	__sync_fetch_and_or(bits, fast_bit(index));
+	*(volatile __u64 *)due = 0;
+	if (*(volatile __u64 *)&session->expires_ns != expires_ns)
+		__sync_fetch_and_and(bits, ~fast_bit(index));
+}
+
+static __always_inline int entry_authorises(const struct packet *p, struct nx_session *session,
+					    __u64 *expires_ns)
+{
+	struct nx_clock *clk;
+
+	*expires_ns = *(volatile __u64 *)&session->expires_ns;
+	if (!*expires_ns)
+		return 0;
+	clk = read_clock();
+	if (!clk || *expires_ns <= clk->now_ns)
+		return 0;
+	count_packets(session, 1, p->bytes, clk->now_ns);
+	return 1;
+}
+
+static __always_inline int pool_authorises(const struct packet *p)
+{
+	__s64 index = pool_index(p->flow.client);
+	struct nx_session *session;
+	__u64 expires_ns;
+
+	if (index < 0)
+		return 0;
+	if (is_fast(index)) {
+		note_packet(index, p->bytes);
+		return 1;
+	}
+	session = session_at(index);
+	if (!session || !entry_authorises(p, session, &expires_ns))
+		return 0;
+	if (!session->policy && !session->flags)
+		remember_fast(index, session, expires_ns);
+	return 1;
+}
+
+static __always_inline int key_authorises(const struct packet *p)
+{
+	struct nx_key key = { .zone = zone_config.zone, .kind = NX_KEY_ADDRESS, .prefix_len = 128 };
+	struct nx_session *session;
+	__u64 expires_ns;
+	__u32 *index;
+
+	if (!in_ipv6_prefixes(p->flow.client))
+		return 0;
+	__builtin_memcpy(key.addr, p->flow.client, 16);
+	index = bpf_map_lookup_elem(&keys, &key);
+	if (!index)
+		return 0;
+	session = session_at(*index);
+	return session && entry_authorises(p, session, &expires_ns);
+}
+
+/* Does a session authorise the packet? If so it is counted. */
+static __always_inline int is_authorised(const struct packet *p)
+{
+	return p->flow.ipv6 ? key_authorises(p) : pool_authorises(p);
+}
+
+/*
+ * One word of `fast`: clears the bits whose time is up, and finds when the next one's is. The
+ * classifier may set a bit meanwhile; it then writes 0 to the due time, and the exchange fails.
+ */
+__noinline int sweep_word(__u32 word, __u64 now_ns)
+{
+	__u64 *bits = bpf_map_lookup_elem(&fast, &word);
+	__u64 *due = bpf_map_lookup_elem(&fast_due, &word);
+	__u64 earliest = ~0ull;
+
+	if (!bits || !due || !*bits || *due > now_ns)
+		return 0;
+	*(volatile __u64 *)due = ~0ull;
+	for (__u32 i = 0; i < NX_FAST_BITS; i++) {
+		struct nx_session *session;
+		__u64 expires_ns;
+
+		if (!(*(volatile __u64 *)bits & 1ull << i))
+			continue;
+		session = session_at(word * NX_FAST_BITS + i);
+		expires_ns = session ? *(volatile __u64 *)&session->expires_ns : 0;
+		if (expires_ns <= now_ns)
+			__sync_fetch_and_and(bits, ~(1ull << i));
+		else if (expires_ns < earliest)
+			earliest = expires_ns;
+	}
+	__sync_val_compare_and_swap(due, ~0ull, earliest);
+	return 0;
+}
+
+struct sweep {
+	__u32 first;
+	__u32 zero;
+	__u64 now_ns;
+};
+
+static long sweep_next(__u32 i, struct sweep *sweep)
+{
+	sweep_word((sweep->first + i) % fast_words, sweep->now_ns);
+	return 0;
+}
+
+#define SWEEPS_PER_SECOND 2
+
+/* Part of the words in each tick, all of them twice a second. */
+static __always_inline void sweep_fast(struct nx_clock *clk)
+{
+	struct sweep sweep = { .first = clk->swept, .now_ns = clk->now_ns };
+	__u32 ticks = 1000000000ull / NX_CLOCK_TICK_NS / SWEEPS_PER_SECOND;
+	__u32 words = fast_words / ticks + 1;
+
+	bpf_loop(words, sweep_next, &sweep, 0);
+	clk->swept = (sweep.first + words) % fast_words;
+}
+
+#endif /* NARTHEX_BPF_ACCOUNT_H */
