@@ -100,8 +100,8 @@ Outcome Serve(const Config& config) {
 
   auto classifier = Classifier::Load(config, layout, KnownMaps(**store));
   if (!classifier) return Fail(classifier.error());
-  auto table = BpfSessionTable::Over((*classifier)->maps(), layout,
-                                    (*classifier)->settle_program());
+  auto table =
+      BpfSessionTable::Over((*classifier)->maps(), layout, (*classifier)->settle_program());
   if (!table) return Fail(table.error());
   SessionMap map(layout, **table);
   Sessions sessions(**store, map, layout, clock, config.max_duration);
