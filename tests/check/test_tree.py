@@ -74,7 +74,7 @@ def test_direction_of_includes(folder, forbidden):
 @pytest.mark.parametrize("header, owner", [
     (r"hs(/hs)?\.h", r"dataplane/match/"),
     (r"rte_ethdev\.h", r"dataplane/worker/"),
-    (r"bpf/libbpf\.h|.*\.skel\.h", r"control/(bpf|classifier|pinned_maps)[^/]*$"),
+    (r".*\.skel\.h|bpf/skeleton\.h", r"control/(bpf|classifier|pinned_maps)[^/]*$"),
     (r"sqlite3\.h", r"control/(sqlite|session_store)[^/]*$"),
 ])
 def test_one_user_of_each_foreign_library(header, owner):
