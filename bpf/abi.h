@@ -60,6 +60,8 @@
 #define NX_HEARTBEAT_STALE_NS 500000000ull
 /* The classifier's clock: precise enough for expiry to the second. */
 #define NX_CLOCK_TICK_NS 10000000ull
+/* Connections that narthex has answered stay narthex's for so long after a login. */
+#define NX_STICKY_S 60
 /* Replies (RST) that one client may draw within one second. */
 #define NX_REPLIES_PER_SECOND 100
 
@@ -156,7 +158,7 @@ struct nx_session {
 	__u64 first_seen_ns; /* 0: no packet yet */
 	__u64 last_seen_ns;
 	__u32 policy; /* 0: no limits */
-	__u32 flags;
+	__u32 begun_s; /* second in which the login took effect; 0: long ago */
 };
 NX_ASSERT_SIZE(struct nx_session, 64);
 

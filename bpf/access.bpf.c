@@ -19,6 +19,8 @@ static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet
 					       struct reply *reply)
 {
 	enum nx_reason reason = parse_ethernet(p);
+	struct account account = {};
+	enum standing standing;
 
 	if (reason != PARSED)
 		return reason;
@@ -27,8 +29,16 @@ static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet
 	reason = parse_addresses(p);
 	if (reason != PARSED)
 		return reason;
-	if (is_authorised(p))
+	standing = find_account(p, &account);
+	if (standing == FRESH) {
+		reason = judge_sticky(ctx, p, reply);
+		if (reason != UNDECIDED)
+			return reason;
+	}
+	if (standing != STRANGER) {
+		charge(&account, p->bytes);
 		return NX_REASON_AUTHORISED;
+	}
 	if (zone_config.mode == NX_MODE_BYPASS)
 		return NX_REASON_MODE_BYPASS;
 	return judge(ctx, p, reply);

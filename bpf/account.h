@@ -122,62 +122,89 @@ static __always_inline void remember_fast(__u32 index, struct nx_session *sessio
 		__sync_fetch_and_and(bits, ~fast_bit(index));
 }
 
-static __always_inline int entry_authorises(const struct packet *p, struct nx_session *session,
-					    __u64 *expires_ns)
-{
-	struct nx_clock *clk;
+enum standing {
+	STRANGER,
+	AUTHORISED,
+	FRESH, /* authorised less than NX_STICKY_S ago: narthex may still own connections of it */
+};
 
-	*expires_ns = *(volatile __u64 *)&session->expires_ns;
-	if (!*expires_ns)
-		return 0;
-	clk = read_clock();
-	if (!clk || *expires_ns <= clk->now_ns)
-		return 0;
-	count_packets(session, 1, p->bytes, clk->now_ns);
-	return 1;
+/* What an entry says of a packet now. */
+static __always_inline enum standing judge_entry(const struct nx_session *session, __u64 expires_ns)
+{
+	const struct nx_clock *clk = read_clock();
+
+	if (!expires_ns || !clk || expires_ns <= clk->now_ns)
+		return STRANGER;
+	if (session->begun_s && clk->now_ns / 1000000000 - session->begun_s <= NX_STICKY_S)
+		return FRESH;
+	return AUTHORISED;
 }
 
-static __always_inline int pool_authorises(const struct packet *p)
+/*
+ * A client's entry in `sessions`. `fast` says that it need not be read: no conditions, and no
+ * connection of before the login can be left.
+ */
+struct account {
+	struct nx_session *session;
+	__u32 index;
+	int fast;
+};
+
+static __always_inline enum standing find_pool_account(const struct packet *p, struct account *a)
 {
 	__s64 index = pool_index(p->flow.client);
-	struct nx_session *session;
+	enum standing standing;
 	__u64 expires_ns;
 
 	if (index < 0)
-		return 0;
-	if (is_fast(index)) {
-		note_packet(index, p->bytes);
-		return 1;
-	}
-	session = session_at(index);
-	if (!session || !entry_authorises(p, session, &expires_ns))
-		return 0;
-	if (!session->policy && !session->flags)
-		remember_fast(index, session, expires_ns);
-	return 1;
+		return STRANGER;
+	a->index = index;
+	a->fast = is_fast(index);
+	if (a->fast)
+		return AUTHORISED;
+	a->session = session_at(index);
+	if (!a->session)
+		return STRANGER;
+	expires_ns = *(volatile __u64 *)&a->session->expires_ns;
+	standing = judge_entry(a->session, expires_ns);
+	if (standing == AUTHORISED && !a->session->policy)
+		remember_fast(index, a->session, expires_ns);
+	return standing;
 }
 
-static __always_inline int key_authorises(const struct packet *p)
+static __always_inline enum standing find_key_account(const struct packet *p, struct account *a)
 {
 	struct nx_key key = { .zone = zone_config.zone, .kind = NX_KEY_ADDRESS, .prefix_len = 128 };
-	struct nx_session *session;
-	__u64 expires_ns;
 	__u32 *index;
 
 	if (!in_ipv6_prefixes(p->flow.client))
-		return 0;
+		return STRANGER;
 	__builtin_memcpy(key.addr, p->flow.client, 16);
 	index = bpf_map_lookup_elem(&keys, &key);
 	if (!index)
-		return 0;
-	session = session_at(*index);
-	return session && entry_authorises(p, session, &expires_ns);
+		return STRANGER;
+	a->session = session_at(*index);
+	return a->session ? judge_entry(a->session, a->session->expires_ns) : STRANGER;
 }
 
-/* Does a session authorise the packet? If so it is counted. */
-static __always_inline int is_authorised(const struct packet *p)
+/* Does a session authorise the packet's client? */
+static __always_inline enum standing find_account(const struct packet *p, struct account *a)
 {
-	return p->flow.ipv6 ? key_authorises(p) : pool_authorises(p);
+	return p->flow.ipv6 ? find_key_account(p, a) : find_pool_account(p, a);
+}
+
+/* Counts the packet on the account that authorised it. */
+static __always_inline void charge(const struct account *a, __u32 bytes)
+{
+	const struct nx_clock *clk;
+
+	if (a->fast) {
+		note_packet(a->index, bytes);
+		return;
+	}
+	clk = read_clock();
+	if (clk && a->session)
+		count_packets(a->session, 1, bytes, clk->now_ns);
 }
 
 /*

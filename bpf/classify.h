@@ -327,6 +327,31 @@ static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packe
 	return answer_segment(ctx, p, &s, secret, clk, reply);
 }
 
+/*
+ * A connection that narthex has answered cannot be handed to the origin: a client that logged in
+ * in the middle of it gets its 511 to the end. Only a valid cookie tells such a connection;
+ * everything else of the client is left alone.
+ */
+static __always_inline enum nx_reason judge_sticky(struct xdp_md *ctx, struct packet *p,
+						   struct reply *reply)
+{
+	struct segment s = {};
+	const struct nx_cookie_keys *secret;
+	const struct nx_clock *clk;
+	__u32 zero = 0, mss_class;
+
+	if (parse_network(ctx, p) != PARSED || p->protocol != IPPROTO_TCP ||
+	    parse_ports(p) != PARSED || !is_intercepted(p->flow.server_port) ||
+	    parse_tcp(p, &s) != PARSED || (s.flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
+		return UNDECIDED;
+	clk = bpf_map_lookup_elem(&clock, &zero);
+	secret = bpf_map_lookup_elem(&cookie_keys, &zero);
+	if (!clk || !secret || nx_cookie_check(secret, &p->flow, clk->slot, s.ack, &mss_class) ==
+				       NX_COOKIE_INVALID)
+		return UNDECIDED;
+	return answer_segment(ctx, p, &s, secret, clk, reply);
+}
+
 /* What becomes of a packet whose client has no session. */
 static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p,
 					    struct reply *reply)

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <map>
 
+#include "control/clock.h"
+
 namespace narthex {
 namespace {
 
@@ -48,7 +50,8 @@ nx_key AddressKey(uint16_t zone, const Address& address) {
   return key;
 }
 
-void SessionMap::Store(uint32_t slot, int64_t expires_ns, const SessionCounters& counters) {
+void SessionMap::Store(uint32_t slot, int64_t expires_ns, int64_t begun_ns,
+                       const SessionCounters& counters) {
   nx_session& entry = Entry(slot);
   SetExpiry(slot, 0);
   StoreField(entry.packets_up, counters.packets_up);
@@ -58,7 +61,8 @@ void SessionMap::Store(uint32_t slot, int64_t expires_ns, const SessionCounters&
   StoreField(entry.first_seen_ns, counters.first_seen_ns);
   StoreField(entry.last_seen_ns, counters.last_seen_ns);
   std::atomic_ref(entry.policy).store(0, std::memory_order_relaxed);
-  std::atomic_ref(entry.flags).store(0, std::memory_order_relaxed);
+  std::atomic_ref(entry.begun_s)
+      .store(static_cast<__u32>(begun_ns / kSecondNs), std::memory_order_relaxed);
   SetExpiry(slot, expires_ns);
 }
 
@@ -79,13 +83,13 @@ void SessionMap::Release(uint32_t slot) {
 }
 
 Outcome SessionMap::Begin(uint16_t zone, const Address& address, uint32_t slot, int64_t expires_ns,
-                          const SessionCounters& counters) {
+                          int64_t begun_ns, const SessionCounters& counters) {
   if (!IsPoolSlot(slot)) {
     // The entry first: a key that leads to it must find it whole.
     SetExpiry(slot, 0);
     if (auto put = table_.PutKey(AddressKey(zone, address), slot); !put) return put;
   }
-  Store(slot, expires_ns, counters);
+  Store(slot, expires_ns, begun_ns, counters);
   return {};
 }
 
@@ -180,7 +184,7 @@ Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) 
     SessionCounters counters = entry.counters;
     if (replaced != nullptr && replaced->expires_ns != 0)
       counters = CountersOf(const_cast<nx_session&>(*replaced));
-    if (auto begun = Begin(entry.zone, entry.address, entry.slot, entry.expires_ns, counters);
+    if (auto begun = Begin(entry.zone, entry.address, entry.slot, entry.expires_ns, 0, counters);
         !begun)
       return Fail(begun.error());
     ++report.added;

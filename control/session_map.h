@@ -74,8 +74,10 @@ class SessionMap {
   void Release(uint32_t slot);
 
   // Begins an entry. On failure nothing is authorised; the slot is still the caller's.
+  // `begun_ns`: the login's boot time, from which connections that narthex has answered may
+  // still end; 0 for an entry that was in force before.
   Outcome Begin(uint16_t zone, const Address& address, uint32_t slot, int64_t expires_ns,
-                const SessionCounters& counters);
+                int64_t begun_ns, const SessionCounters& counters);
   void SetExpiry(uint32_t slot, int64_t expires_ns);
   // From now on the classifier does not pass the entry's address.
   void Revoke(uint32_t slot) { SetExpiry(slot, 0); }
@@ -89,7 +91,7 @@ class SessionMap {
  private:
   nx_session& Entry(uint32_t slot) const { return table_.Entries()[slot]; }
   bool IsPoolSlot(uint32_t slot) const { return slot < layout_.pool_entries(); }
-  void Store(uint32_t slot, int64_t expires_ns, const SessionCounters& counters);
+  void Store(uint32_t slot, int64_t expires_ns, int64_t begun_ns, const SessionCounters& counters);
   Outcome AdoptKeys(std::vector<WantedEntry>& wanted, std::vector<bool>& used,
                     ReconcileReport& report);
   void CollectFree(const std::vector<bool>& used);

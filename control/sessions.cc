@@ -204,7 +204,8 @@ Result<std::vector<SessionAddress>> Sessions::ReserveAll(const std::vector<Addre
 Outcome Sessions::BeginAll(const ZoneConfig& zone, const std::vector<SessionAddress>& entries,
                            int64_t expires_ns) {
   for (size_t i = 0; i < entries.size(); ++i) {
-    auto begun = map_.Begin(zone.id, entries[i].address, entries[i].slot, expires_ns, {});
+    auto begun =
+        map_.Begin(zone.id, entries[i].address, entries[i].slot, expires_ns, clock_.BootNs(), {});
     if (begun) continue;
     for (size_t j = 0; j < i; ++j) map_.End(zone.id, entries[j].address, entries[j].slot);
     for (size_t j = i; j < entries.size(); ++j) map_.Release(entries[j].slot);

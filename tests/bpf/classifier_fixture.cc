@@ -148,10 +148,12 @@ uint32_t ClassifierFixture::SlotOf(const std::string& address) {
   return entry->second;
 }
 
-void ClassifierFixture::Authorise(const std::string& address, uint64_t expires_ns) {
+void ClassifierFixture::Authorise(const std::string& address, uint64_t expires_ns,
+                                  uint32_t begun_s) {
   uint32_t slot = SlotOf(address);
   nx_session session = {};
   session.expires_ns = expires_ns;
+  session.begun_s = begun_s;
   ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
   if (address.find(':') == std::string::npos) ClearFast(address);
 }

@@ -49,7 +49,7 @@ class ClassifierFixture : public ::testing::Test {
   int RunQuickly(const Bytes& frame);
 
   // As narthexd does it: the entry, then the fast bit is cleared.
-  void Authorise(const std::string& address, uint64_t expires_ns);
+  void Authorise(const std::string& address, uint64_t expires_ns, uint32_t begun_s = 0);
   // The entry with everything settled.
   nx_session Session(const std::string& address);
   void Settle();

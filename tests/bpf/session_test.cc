@@ -155,4 +155,48 @@ TEST_F(Sessions, LoseTheirFastBitWhenTheirTimeIsUp) {
   EXPECT_TRUE(IsFast("10.51.1.3"));
 }
 
+// DESIGN §3, "A login must take effect cleanly".
+TEST_F(Sessions, LeaveAnsweredConnectionsToNarthexForAMinute) {
+  AddSocket();
+  struct {
+    const char* description;
+    uint32_t age_s;
+    uint8_t flags;
+    bool cookie;
+    const char* payload;
+    nx_reason want;
+  } const rows[] = {
+      {"request of an answered connection", 1, kAck | kPsh, true, "GET / HTTP/1.1\r\n\r\n",
+       NX_REASON_REQUEST},
+      {"its FIN", 1, kAck | kFin, true, "", NX_REASON_FIN_ACK},
+      {"its bare ACK", 1, kAck, true, "", NX_REASON_COOKIE_ACK},
+      {"its RST", 1, kAck | kRst, true, "", NX_REASON_AUTHORISED},
+      {"data of another connection", 1, kAck, false, "GET", NX_REASON_AUTHORISED},
+      {"a new connection", 1, kSyn, false, "", NX_REASON_AUTHORISED},
+      {"the same request much later", NX_STICKY_S + 2, kAck | kPsh, true, "GET",
+       NX_REASON_AUTHORISED},
+  };
+  for (const std::string client : {"10.51.1.2", "2001:db8:51:1::2"}) {
+    bool ipv6 = client.find(':') != std::string::npos;
+    std::string server = ipv6 ? "2001:db8:100::10" : "198.51.100.10";
+    uint32_t cookie = Cookie(client, server, 40000, 80, NX_MSS_FULL);
+    for (const auto& row : rows) {
+      const uint64_t now_s = BootNow() / kSecond;
+      ASSERT_GT(now_s, row.age_s) << "the machine is too young for this test";
+      Authorise(client, BootNow() + 600 * kSecond, static_cast<uint32_t>(now_s - row.age_s));
+      Tcp tcp{.ack = row.cookie ? cookie + 1 : 4711, .flags = row.flags};
+      Outcome out =
+          Run((ipv6 ? Ethernet{} / Ipv6{} : Ethernet{} / Ipv4{}) / tcp / Payload{row.payload});
+      EXPECT_STREQ(ReasonName(out.reason), ReasonName(row.want))
+          << row.description << ", " << client;
+    }
+  }
+}
+
+TEST_F(Sessions, AreNotFastWhileAConnectionOfBeforeTheLoginMayBeLeft) {
+  Authorise("10.51.1.2", BootNow() + 600 * kSecond, static_cast<uint32_t>(BootNow() / kSecond));
+  EXPECT_EQ(Run(Ethernet{} / Ipv4{} / Tcp{}).reason, NX_REASON_AUTHORISED);
+  EXPECT_FALSE(IsFast("10.51.1.2"));
+}
+
 }  // namespace narthex::test

@@ -28,7 +28,7 @@ class SessionMapTest : public testing::Test {
   uint32_t Begin(const char* text, int64_t expires_ns) {
     Address address = *ParseAddress(text);
     uint32_t slot = *map.Reserve(address);
-    EXPECT_TRUE(map.Begin(1, address, slot, expires_ns, {}));
+    EXPECT_TRUE(map.Begin(1, address, slot, expires_ns, 5 * kSecondNs, {}));
     return slot;
   }
 
@@ -44,6 +44,7 @@ TEST_F(SessionMapTest, IndexesPoolsDirectly) {
   Reconcile({});
   EXPECT_EQ(Begin("10.51.1.2", 9), 2u);
   EXPECT_EQ(table.entries[2].expires_ns, 9u);
+  EXPECT_EQ(table.entries[2].begun_s, 5u);
   EXPECT_EQ(*map.Reserve(*ParseAddress("10.52.0.3")), 259u);
   EXPECT_TRUE(table.keys.empty());
 }
