@@ -62,7 +62,7 @@ class Outcome:
             assert report["rate"] > 0.75 * STREAM_RATE, f"{name}: the stream was too slow to show a gap: {report}"
             assert report["lost"] == 0 and report["refused"] == 0, f"{name} lost packets: {report}"
         for name, report in self.strangers.items():
-            assert report["sent"] > STRANGER_RATE, f"{name}: the stranger hardly tried: {report}"
+            assert report["sent"] > STRANGER_RATE / 4, f"{name}: the stranger hardly tried: {report}"
             assert report["answered"] == 0, f"{name} was answered: {report}"
         assert self.watch["overlooked"] == 0, f"the watcher was too slow to judge: {self.watch['overlooked']}"
         seen = sum(report["sent"] for report in self.authorised.values())
