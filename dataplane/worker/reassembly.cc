@@ -77,8 +77,8 @@ bool Reassembly::Entry::Insert(Range range) {
 Reassembly::Reassembly(const ReassemblyLimits& limits, uint64_t secret0, uint64_t secret1)
     : limits_(limits),
       secret_{secret0, secret1},
-      bytes_(
-          std::make_unique_for_overwrite<uint8_t[]>(size_t{limits.entries} * limits.entry_bytes)),
+      // Zeroed, so that every page is there from now on: no flood makes the process grow.
+      bytes_(std::make_unique<uint8_t[]>(size_t{limits.entries} * limits.entry_bytes)),
       entries_(limits.entries),
       buckets_(std::bit_ceil(2 * limits.entries), kNone) {
   free_.reserve(limits.entries);

@@ -2,6 +2,7 @@
 #include "worker/reassembly.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <map>
@@ -119,6 +120,22 @@ TEST_F(ReassemblyTest, AgreesWithAModel) {
                 Seq(start) + static_cast<uint32_t>(base) + static_cast<uint32_t>(run.size()));
     }
   }
+}
+
+// REQ 3.flat: what is taken lazily would let a flood of half requests make the process grow.
+TEST(ReassemblyMemory, EveryPageIsThereFromTheBeginning) {
+  constexpr ReassemblyLimits kLimits{.entries = 256};
+  Reassembly table(kLimits, 1, 2);
+  const std::string piece(kLimits.entry_bytes, 'x');
+  rusage before;
+  getrusage(RUSAGE_THREAD, &before);
+  for (uint16_t port = 1; port <= kLimits.entries; port++) {
+    bool evicted;
+    table.Create(Flow(port), Seq(1), Seq(1000), 0, evicted)->Add(Seq(1000), Bytes(piece), false);
+  }
+  rusage after;
+  getrusage(RUSAGE_THREAD, &after);
+  EXPECT_LT(after.ru_minflt - before.ru_minflt, 16);
 }
 
 }  // namespace
