@@ -68,8 +68,8 @@ def socket_in(namespace, *arguments):
 class Wire:
     """The client's end of an access link: frames out, frames in, sorted by flow."""
 
-    def __init__(self, namespace, interface="c0", pool="10.51.1.", prefix6="2001:db8:51:1::"):
-        self.pool, self.prefix6 = pool, prefix6
+    def __init__(self, namespace, interface="c0", pool="10.51.1.", prefix6="2001:db8:51:1::", gateway_mac=GATEWAY_MAC):
+        self.pool, self.prefix6, self.gateway_mac = pool, prefix6, gateway_mac
         self.socket = socket_in(namespace, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
@@ -167,7 +167,7 @@ class WireClient:
 
     def frame(self, flags, data=b"", seq=None, ack=None, window=65535, options=(), tos=0):
         """A frame by scapy, lengths and checksums not yet filled in."""
-        frame = Ether(src=self.mac, dst=GATEWAY_MAC)
+        frame = Ether(src=self.mac, dst=self.wire.gateway_mac)
         for ethertype, tci in self.tags:
             tag = Dot1Q if ethertype == 0x8100 else Dot1AD
             frame = frame / tag(vlan=tci & 0xFFF, prio=tci >> 13, **{DEI: tci >> 12 & 1})
@@ -235,7 +235,7 @@ def body_of(frame):
 def assert_well_formed(frame, client):
     """REQUIREMENTS §3: the IP and TCP fields of whatever the gateway sends, and the tags."""
     raw = bytes(frame.original)
-    assert (frame.dst, frame.src) == (client.mac, GATEWAY_MAC)
+    assert (frame.dst, frame.src) == (client.mac, client.wire.gateway_mac)
     tags, layer = [], frame
     while isinstance(layer.payload, Dot1Q):  # a Dot1AD is one, too
         ethertype, layer = layer.type, layer.payload
