@@ -106,7 +106,13 @@ enum nx_verdict {
 	X(UDP, NX_DROP, "UDP outside DNS, DHCP and the garden")                            \
 	X(ICMP, NX_DROP, "ICMP or ICMPv6 outside the garden")                              \
 	X(IP_PROTOCOL, NX_DROP, "another IP protocol")                                     \
-	X(CHECKSUM, NX_DROP, "bad IP or TCP checksum")
+	X(CHECKSUM, NX_DROP, "bad IP or TCP checksum")                                     \
+	X(DOWNLINK_AUTHORISED, NX_PASS, "uplink: to a client with a session")              \
+	X(DOWNLINK_GARDEN, NX_PASS, "uplink: from the walled garden")                      \
+	X(DOWNLINK_DNS, NX_PASS, "uplink: answer of a configured resolver")                \
+	X(DOWNLINK_OTHER, NX_PASS, "uplink: to nobody that narthex answers for")           \
+	X(DOWNLINK_MODE, NX_PASS, "uplink: to a zone that only monitors or is in bypass")  \
+	X(UNSOLICITED, NX_DROP, "uplink: to a client that has not logged in")
 
 enum nx_reason {
 #define X(name, verdict, words) NX_REASON_##name,
@@ -178,8 +184,9 @@ NX_ASSERT_SIZE(struct nx_session, 64);
 #define NX_LEDGER_ENTRIES 1024
 #define NX_LEDGER_BATCH 64
 #define NX_LEDGER_RUN 256 /* packets of one client in a row that share an entry */
+#define NX_LEDGER_DOWN 0x80000000u /* in `session`: packets to the client */
 struct nx_ledger_entry {
-	__u32 session; /* index */
+	__u32 session; /* index, or index | NX_LEDGER_DOWN */
 	__u32 packets;
 	__u64 bytes;
 };
@@ -304,5 +311,14 @@ struct nx_zone_config {
 NX_ASSERT_SIZE(struct nx_zone_config, 16 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
 					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS +
 					      16 * NX_MAX_OWN);
+
+/* ---- constants of one uplink's program (rodata `uplink_config`) ---------------------- */
+
+struct nx_uplink_config {
+	__u32 zone_count;
+	__u32 zero;
+	struct nx_zone_config zones[NX_MAX_ZONES];
+};
+NX_ASSERT_SIZE(struct nx_uplink_config, 8 + NX_MAX_ZONES * sizeof(struct nx_zone_config));
 
 #endif /* NARTHEX_BPF_ABI_H */

@@ -5,15 +5,8 @@
  * for its default one and only add its socket to the map (DESIGN §2).
  */
 #include "account.h"
-
-static __always_inline void count(enum nx_reason reason)
-{
-	__u32 index = reason;
-	__u64 *counter = bpf_map_lookup_elem(&counters, &index);
-
-	if (counter)
-		(*counter)++;
-}
+#include "classify.h"
+#include "outcome.h"
 
 static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet *p,
 					       struct reply *reply)
@@ -29,33 +22,19 @@ static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet
 	reason = parse_addresses(p);
 	if (reason != PARSED)
 		return reason;
-	standing = find_account(p, &account);
+	standing = find_account(&zone_config, &p->flow, &account);
 	if (standing == FRESH) {
 		reason = judge_sticky(ctx, p, reply);
 		if (reason != UNDECIDED)
 			return reason;
 	}
 	if (standing != STRANGER) {
-		charge(&account, p->bytes);
+		charge(&account, 0, p->bytes);
 		return NX_REASON_AUTHORISED;
 	}
 	if (zone_config.mode == NX_MODE_BYPASS)
 		return NX_REASON_MODE_BYPASS;
 	return judge(ctx, p, reply);
-}
-
-static __always_inline enum nx_verdict verdict_of(enum nx_reason reason)
-{
-#define X(name, verdict, words)                                                            \
-	case NX_REASON_##name:                                                             \
-		return verdict;
-	switch (reason) {
-		NX_REASONS(X)
-	case NX_REASON_COUNT:
-		break;
-	}
-#undef X
-	return NX_DROP;
 }
 
 static __always_inline int to_worker(struct xdp_md *ctx)
@@ -94,6 +73,31 @@ int xsk_def_prog(struct xdp_md *ctx)
 	if (verdict == NX_TX)
 		return write_reply(ctx, &p, &reply);
 	return verdict == NX_PASS ? XDP_PASS : XDP_DROP;
+}
+
+struct sweep {
+	__u32 first;
+	__u32 zero;
+	__u64 now_ns;
+};
+
+static long sweep_next(__u32 i, struct sweep *sweep)
+{
+	sweep_word((sweep->first + i) % fast_words, sweep->now_ns);
+	return 0;
+}
+
+#define SWEEPS_PER_SECOND 2
+
+/* Part of the words in each tick, all of them twice a second. */
+static __always_inline void sweep_fast(struct nx_clock *clk)
+{
+	struct sweep sweep = { .first = clk->swept, .now_ns = clk->now_ns };
+	__u32 ticks = 1000000000ull / NX_CLOCK_TICK_NS / SWEEPS_PER_SECOND;
+	__u32 words = fast_words / ticks + 1;
+
+	bpf_loop(words, sweep_next, &sweep, 0);
+	clk->swept = (sweep.first + words) % fast_words;
 }
 
 static int tick(void *map, __u32 *key, struct nx_clock *clk)

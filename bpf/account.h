@@ -13,7 +13,7 @@
 #ifndef NARTHEX_BPF_ACCOUNT_H
 #define NARTHEX_BPF_ACCOUNT_H
 
-#include "classify.h"
+#include "zone.h"
 
 static __always_inline struct nx_clock *read_clock(void)
 {
@@ -22,10 +22,16 @@ static __always_inline struct nx_clock *read_clock(void)
 	return bpf_map_lookup_elem(&clock, &zero);
 }
 
-/* Counts packets of an authorised client; several queues may share one session. */
-static __always_inline void count_packets(struct nx_session *session, __u32 packets, __u64 bytes,
-					  __u64 now_ns)
+/* Counts packets of an authorised client; several queues may share one session. `down`: 0, or
+ * NX_LEDGER_DOWN for packets to the client. */
+static __always_inline void count_packets(struct nx_session *session, __u32 down, __u32 packets,
+					  __u64 bytes, __u64 now_ns)
 {
+	if (down) {
+		__sync_fetch_and_add(&session->packets_down, packets);
+		__sync_fetch_and_add(&session->bytes_down, bytes);
+		return;
+	}
 	__sync_fetch_and_add(&session->packets_up, packets);
 	__sync_fetch_and_add(&session->bytes_up, bytes);
 	if (!session->first_seen_ns)
@@ -46,16 +52,17 @@ __noinline int settle_ledger(__u64 now_ns)
 	for (__u32 i = 0; i < NX_LEDGER_ENTRIES && i < count; i++) {
 		const struct nx_ledger_entry *entry =
 			&book->entries[(book->tail + i) & (NX_LEDGER_ENTRIES - 1)];
-		struct nx_session *session = session_at(entry->session);
+		__u32 down = entry->session & NX_LEDGER_DOWN;
+		struct nx_session *session = session_at(entry->session & ~NX_LEDGER_DOWN);
 
 		if (session)
-			count_packets(session, entry->packets, entry->bytes, now_ns);
+			count_packets(session, down, entry->packets, entry->bytes, now_ns);
 	}
 	book->tail += count;
 	return count;
 }
 
-static __always_inline void note_packet(__u32 index, __u32 bytes)
+static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 {
 	__u32 zero = 0;
 	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
@@ -69,17 +76,17 @@ static __always_inline void note_packet(__u32 index, __u32 bytes)
 
 		clk = read_clock();
 		if (session && clk)
-			count_packets(session, 1, bytes, clk->now_ns);
+			count_packets(session, down, 1, bytes, clk->now_ns);
 		return;
 	}
 	entry = &book->entries[(book->head - 1) & (NX_LEDGER_ENTRIES - 1)];
-	if (book->head != book->tail && entry->session == index && entry->packets < NX_LEDGER_RUN) {
+	if (book->head != book->tail && entry->session == (index | down) && entry->packets < NX_LEDGER_RUN) {
 		entry->packets++;
 		entry->bytes += bytes;
 		return;
 	}
 	entry = &book->entries[book->head & (NX_LEDGER_ENTRIES - 1)];
-	entry->session = index;
+	entry->session = index | down;
 	entry->packets = 1;
 	entry->bytes = bytes;
 	book->head++;
@@ -150,9 +157,11 @@ struct account {
 	int fast;
 };
 
-static __always_inline enum standing find_pool_account(const struct packet *p, struct account *a)
+static __always_inline enum standing find_pool_account(zone_constants zone,
+							       const struct nx_flow *flow,
+							       struct account *a)
 {
-	__s64 index = pool_index(p->flow.client);
+	__s64 index = pool_index(zone, flow->client);
 	enum standing standing;
 	__u64 expires_ns;
 
@@ -172,14 +181,16 @@ static __always_inline enum standing find_pool_account(const struct packet *p, s
 	return standing;
 }
 
-static __always_inline enum standing find_key_account(const struct packet *p, struct account *a)
+static __always_inline enum standing find_key_account(zone_constants zone,
+							      const struct nx_flow *flow,
+							      struct account *a)
 {
-	struct nx_key key = { .zone = zone_config.zone, .kind = NX_KEY_ADDRESS, .prefix_len = 128 };
+	struct nx_key key = { .zone = zone->zone, .kind = NX_KEY_ADDRESS, .prefix_len = 128 };
 	__u32 *index;
 
-	if (!in_ipv6_prefixes(p->flow.client))
+	if (!in_ipv6_prefixes(zone, flow->client))
 		return STRANGER;
-	__builtin_memcpy(key.addr, p->flow.client, 16);
+	__builtin_memcpy(key.addr, flow->client, 16);
 	index = bpf_map_lookup_elem(&keys, &key);
 	if (!index)
 		return STRANGER;
@@ -187,24 +198,25 @@ static __always_inline enum standing find_key_account(const struct packet *p, st
 	return a->session ? judge_entry(a->session, a->session->expires_ns) : STRANGER;
 }
 
-/* Does a session authorise the packet's client? */
-static __always_inline enum standing find_account(const struct packet *p, struct account *a)
+/* Does a session authorise the flow's client? */
+static __always_inline enum standing find_account(zone_constants zone, const struct nx_flow *flow,
+						  struct account *a)
 {
-	return p->flow.ipv6 ? find_key_account(p, a) : find_pool_account(p, a);
+	return flow->ipv6 ? find_key_account(zone, flow, a) : find_pool_account(zone, flow, a);
 }
 
 /* Counts the packet on the account that authorised it. */
-static __always_inline void charge(const struct account *a, __u32 bytes)
+static __always_inline void charge(const struct account *a, __u32 down, __u32 bytes)
 {
 	const struct nx_clock *clk;
 
 	if (a->fast) {
-		note_packet(a->index, bytes);
+		note_packet(a->index, down, bytes);
 		return;
 	}
 	clk = read_clock();
 	if (clk && a->session)
-		count_packets(a->session, 1, bytes, clk->now_ns);
+		count_packets(a->session, down, 1, bytes, clk->now_ns);
 }
 
 /*
@@ -235,31 +247,6 @@ __noinline int sweep_word(__u32 word, __u64 now_ns)
 	}
 	__sync_val_compare_and_swap(due, ~0ull, earliest);
 	return 0;
-}
-
-struct sweep {
-	__u32 first;
-	__u32 zero;
-	__u64 now_ns;
-};
-
-static long sweep_next(__u32 i, struct sweep *sweep)
-{
-	sweep_word((sweep->first + i) % fast_words, sweep->now_ns);
-	return 0;
-}
-
-#define SWEEPS_PER_SECOND 2
-
-/* Part of the words in each tick, all of them twice a second. */
-static __always_inline void sweep_fast(struct nx_clock *clk)
-{
-	struct sweep sweep = { .first = clk->swept, .now_ns = clk->now_ns };
-	__u32 ticks = 1000000000ull / NX_CLOCK_TICK_NS / SWEEPS_PER_SECOND;
-	__u32 words = fast_words / ticks + 1;
-
-	bpf_loop(words, sweep_next, &sweep, 0);
-	clk->swept = (sweep.first + words) % fast_words;
 }
 
 #endif /* NARTHEX_BPF_ACCOUNT_H */

@@ -6,81 +6,16 @@
 #ifndef NARTHEX_BPF_CLASSIFY_H
 #define NARTHEX_BPF_CLASSIFY_H
 
-#include "maps.h"
-#include "parse.h"
+#include "access_maps.h"
 #include "reply.h"
+#include "zone.h"
 
 #define UNDECIDED NX_REASON_COUNT
 
-#define PORT_DNS 53
 #define PORT_DHCP_SERVER 67
 #define PORT_DHCP_CLIENT 68
 #define PORT_DHCP6_CLIENT 546
 #define PORT_DHCP6_SERVER 547
-
-static __always_inline struct nx_session *session_at(__u32 index)
-{
-	return bpf_map_lookup_elem(&sessions, &index);
-}
-
-/* Index in `sessions` of an IPv4 client, or -1 if no pool of the zone has its address. */
-static __always_inline __s64 pool_index(const __u8 *mapped)
-{
-	__be32 network;
-	__u32 addr;
-
-	__builtin_memcpy(&network, mapped + 12, 4);
-	addr = bpf_ntohl(network);
-#pragma unroll
-	for (int i = 0; i < NX_MAX_POOLS; i++) {
-		__u32 offset = addr - zone_config.pools[i].first;
-
-		if (i >= zone_config.pool_count)
-			break;
-		if (offset < zone_config.pools[i].count)
-			return (__u32)(zone_config.pools[i].session + offset);
-	}
-	return -1;
-}
-
-static __always_inline int in_ipv6_prefixes(const __u8 *addr)
-{
-	__u64 a[2];
-
-	__builtin_memcpy(a, addr, 16);
-#pragma unroll
-	for (int i = 0; i < NX_MAX_PREFIXES; i++) {
-		if (i >= zone_config.prefix_count)
-			break;
-		if ((a[0] & zone_config.prefixes[i].mask[0]) == zone_config.prefixes[i].addr[0] &&
-		    (a[1] & zone_config.prefixes[i].mask[1]) == zone_config.prefixes[i].addr[1])
-			return 1;
-	}
-	return 0;
-}
-
-/* The gateway's own addresses and the broadcast addresses of its networks. */
-static __always_inline int is_own(const __u8 *addr)
-{
-	const __u64 *a = (const __u64 *)addr;
-
-#pragma unroll
-	for (int i = 0; i < NX_MAX_OWN; i++) {
-		if (i >= zone_config.own_count)
-			break;
-		if (a[0] == zone_config.own[i][0] && a[1] == zone_config.own[i][1])
-			return 1;
-	}
-	return 0;
-}
-
-/* Is the source one that a client of the zone can have? */
-static __always_inline int is_client(const struct nx_flow *flow)
-{
-	if (flow->ipv6 ? !in_ipv6_prefixes(flow->client) : pool_index(flow->client) < 0)
-		return 0;
-	return !is_own(flow->client);
-}
 
 static __always_inline int is_ipv6_multicast(const __u8 *addr)
 {
@@ -96,7 +31,7 @@ static __always_inline int is_ipv6_link_local(const __u8 *addr)
 static __always_inline int stays_on_link(const __u8 *addr)
 {
 	return is_ipv6_link_local(addr) || (addr[0] == 0xff && (addr[1] & 0x0f) <= 2) ||
-	       in_ipv6_prefixes(addr);
+	       in_ipv6_prefixes(&zone_config, addr);
 }
 
 /* ND, RA, DAD (RFC 4861 §7.1: hop limit 255) and MLD (RFC 3810 §5: link-local, hop limit 1). */
@@ -137,47 +72,7 @@ static __always_inline enum nx_reason judge_dhcp(const struct packet *p)
 	if (flow->client_port != bpf_htons(PORT_DHCP_CLIENT) ||
 	    flow->server_port != bpf_htons(PORT_DHCP_SERVER))
 		return UNDECIDED;
-	return to == 0xffffffff || pool_index(flow->server) >= 0 ? NX_REASON_DHCP : UNDECIDED;
-}
-
-static __always_inline enum nx_reason judge_dns(const struct packet *p)
-{
-	const __u64 *server = (const __u64 *)p->flow.server;
-
-	if (p->flow.server_port != bpf_htons(PORT_DNS))
-		return UNDECIDED;
-#pragma unroll
-	for (int i = 0; i < NX_MAX_RESOLVERS; i++) {
-		if (i >= zone_config.resolver_count)
-			break;
-		if (server[0] == zone_config.resolvers[i][0] &&
-		    server[1] == zone_config.resolvers[i][1])
-			return NX_REASON_DNS;
-	}
-	return UNDECIDED;
-}
-
-static __always_inline enum nx_reason judge_garden(const struct packet *p)
-{
-	struct nx_garden_key key = { .prefix_len = NX_GARDEN_PREFIX_BASE + 128, .zone = p->flow.zone };
-	__u16 port = bpf_ntohs(p->flow.server_port);
-	struct nx_garden *entry;
-
-	__builtin_memcpy(key.addr, p->flow.server, 16);
-	entry = bpf_map_lookup_elem(&garden, &key);
-	if (!entry)
-		return UNDECIDED;
-#pragma unroll
-	for (__u32 i = 0; i < NX_MAX_GARDEN_RANGES; i++) {
-		const struct nx_port_range *range = &entry->ranges[i];
-
-		if (i >= entry->range_count)
-			break;
-		if (!range->protocol ||
-		    (range->protocol == p->protocol && port >= range->first && port <= range->last))
-			return NX_REASON_GARDEN;
-	}
-	return UNDECIDED;
+	return to == 0xffffffff || pool_index(&zone_config, flow->server) >= 0 ? NX_REASON_DHCP : UNDECIDED;
 }
 
 /* The client may draw so many replies a second; a count of its own, so no side channel. */
@@ -299,6 +194,14 @@ static __always_inline int is_martian_destination(const struct nx_flow *flow)
 	return flow->server[12] == 0 || flow->server[12] == 127 || flow->server[12] >= 224;
 }
 
+/* A frame to everybody: its answer would have a group address as its source. */
+static __always_inline int is_to_group(const struct packet *p)
+{
+	const struct ethhdr *eth = p->data;
+
+	return (void *)(eth + 1) > p->data_end || eth->h_dest[0] & 1;
+}
+
 static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packet *p,
 						struct reply *reply)
 {
@@ -310,7 +213,7 @@ static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packe
 
 	if (reason != PARSED)
 		return reason;
-	if (is_martian_destination(&p->flow))
+	if (is_martian_destination(&p->flow) || is_to_group(p))
 		return NX_REASON_MARTIAN;
 	if (s.flags & TCP_RST)
 		return s.flags & TCP_SYN ? NX_REASON_TCP_FLAGS : NX_REASON_RST_RECEIVED;
@@ -373,11 +276,14 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 		if (reason != UNDECIDED)
 			return reason;
 	}
-	if (!is_client(&p->flow))
+	if (!is_client(&zone_config, &p->flow))
 		return NX_REASON_MARTIAN;
-	reason = judge_garden(p);
-	if (reason == UNDECIDED && has_ports)
-		reason = judge_dns(p);
+	if (in_garden(&p->flow, p->protocol))
+		reason = NX_REASON_GARDEN;
+	else if (has_ports && is_resolver(&zone_config, &p->flow))
+		reason = NX_REASON_DNS;
+	else
+		reason = UNDECIDED;
 	if (reason != UNDECIDED) /* options could route it past the destination that was judged */
 		return p->options ? NX_REASON_EXTENSION_HEADERS : reason;
 	if (p->protocol == IPPROTO_TCP)

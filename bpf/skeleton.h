@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// The generated skeleton of the classifier with the types that it needs.
+// The generated skeletons of both programs with the types that they need.
 #pragma once
 
 #include "bpf/abi.h"
 //
 #include "access.skel.h"
+#include "uplink.skel.h"

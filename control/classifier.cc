@@ -12,7 +12,7 @@
 #include <cstring>
 #include <map>
 
-#include "access.skel.h"
+#include "bpf/skeleton.h"
 #include "control/garden.h"
 #include "control/own_addresses.h"
 
@@ -57,18 +57,22 @@ nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout) {
 }
 
 // What the verifier says last is why it refused.
-Error LoadError(const ZoneConfig& zone, int error) {
+Error LoadError(const std::string& place, int error) {
   auto messages = TakeLibbpfMessages();
   size_t from = messages.size() > 12 ? messages.size() - 12 : 0;
   for (size_t i = from; i < messages.size(); ++i) spdlog::error("{}", messages[i]);
   return {ErrorKind::kFailed,
-          WithErrno(fmt::format("zone '{}': the kernel refuses the classifier", zone.name), error)};
+          WithErrno(fmt::format("{}: the kernel refuses the classifier", place), error)};
 }
 
 }  // namespace
 
 void Classifier::Skeleton::operator()(narthex_access* skeleton) const {
   narthex_access__destroy(skeleton);
+}
+
+void Classifier::Skeleton::operator()(narthex_uplink* skeleton) const {
+  narthex_uplink__destroy(skeleton);
 }
 
 Classifier::~Classifier() = default;
@@ -78,6 +82,8 @@ Result<std::unique_ptr<Classifier>> Classifier::Load(const Config& config, const
   std::unique_ptr<Classifier> classifier(new Classifier(config, layout, std::move(known)));
   for (const ZoneConfig& zone : config.zones)
     if (auto loaded = classifier->LoadZone(zone); !loaded) return Fail(loaded.error());
+  for (const std::string& uplink : config.uplinks)
+    if (auto loaded = classifier->LoadUplink(uplink); !loaded) return Fail(loaded.error());
   if (auto started = classifier->StartClock(); !started) return Fail(started.error());
   if (auto mapped = classifier->MapWorkers(); !mapped) return Fail(mapped.error());
   return classifier;
@@ -85,35 +91,59 @@ Result<std::unique_ptr<Classifier>> Classifier::Load(const Config& config, const
 
 Outcome Classifier::LoadZone(const ZoneConfig& zone) {
   Interface interface;
+  interface.place = fmt::format("zone '{}'", zone.name);
+  interface.name = zone.interface;
   interface.zone = &zone;
   interface.ifindex = if_nametoindex(zone.interface.c_str());
-  interface.skeleton.reset(narthex_access__open());
-  if (!interface.skeleton) return Fail(LoadError(zone, errno));
-  narthex_access& skeleton = *interface.skeleton;
+  interface.access.reset(narthex_access__open());
+  if (!interface.access) return Fail(LoadError(interface.place, errno));
+  narthex_access& skeleton = *interface.access;
   nx_zone_config constants = ZoneConstants(zone, layout_);
   static_assert(sizeof skeleton.rodata->zone_config == sizeof constants);
   std::memcpy(const_cast<nx_zone_config*>(&skeleton.rodata->zone_config), &constants,
               sizeof constants);
-
   const_cast<uint32_t&>(skeleton.rodata->fast_words) = layout_.fast_words();
 
-  if (auto offered = maps_.Offer(skeleton); !offered) return offered;
-  Fd sockets = OpenPin(fmt::format("{}/{}/xsks_map", config_.bpffs_dir, zone.interface));
+  if (auto offered = maps_.Offer(skeleton.obj); !offered) return offered;
+  Fd sockets = OpenPin(Directory(interface) + "/xsks_map");
   auto info = MapInfo(sockets.get());
   if (sockets && info && info->type == BPF_MAP_TYPE_XSKMAP &&
       info->max_entries == bpf_map__max_entries(skeleton.maps.xsks_map))
     bpf_map__reuse_fd(skeleton.maps.xsks_map, sockets.get());
 
   TakeLibbpfMessages();
-  if (int error = narthex_access__load(&skeleton); error != 0) return Fail(LoadError(zone, error));
-  if (auto adopted = maps_.Adopt(skeleton); !adopted) return adopted;
+  if (int error = narthex_access__load(&skeleton); error != 0)
+    return Fail(LoadError(interface.place, error));
+  if (auto adopted = maps_.Adopt(skeleton.obj); !adopted) return adopted;
+  interface.program = bpf_program__fd(skeleton.progs.xsk_def_prog);
+  interface.sockets = bpf_map__fd(skeleton.maps.xsks_map);
+  interfaces_.push_back(std::move(interface));
+  return {};
+}
+
+Outcome Classifier::LoadUplink(const std::string& name) {
+  Interface interface;
+  interface.place = "uplink";
+  interface.name = name;
+  interface.ifindex = if_nametoindex(name.c_str());
+  interface.uplink.reset(narthex_uplink__open());
+  if (!interface.uplink) return Fail(LoadError(interface.place, errno));
+  narthex_uplink& skeleton = *interface.uplink;
+  auto& constants = const_cast<nx_uplink_config&>(skeleton.rodata->uplink_config);
+  for (const ZoneConfig& zone : config_.zones)
+    constants.zones[constants.zone_count++] = ZoneConstants(zone, layout_);
+  if (auto offered = maps_.Offer(skeleton.obj); !offered) return offered;
+  TakeLibbpfMessages();
+  if (int error = narthex_uplink__load(&skeleton); error != 0)
+    return Fail(LoadError(interface.place, error));
+  interface.program = bpf_program__fd(skeleton.progs.nx_uplink);
   interfaces_.push_back(std::move(interface));
   return {};
 }
 
 // The timer ticks on in the pinned map; its callback becomes this program's.
 Outcome Classifier::StartClock() {
-  narthex_access& skeleton = *interfaces_.front().skeleton;
+  narthex_access& skeleton = *interfaces_.front().access;
   LIBBPF_OPTS(bpf_test_run_opts, run);
   int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton.progs.start_clock), &run);
   if (error != 0) return Fail(WithErrno("the classifier's clock cannot be started", error));
@@ -123,7 +153,7 @@ Outcome Classifier::StartClock() {
 }
 
 int Classifier::settle_program() const {
-  return bpf_program__fd(interfaces_.front().skeleton->progs.settle);
+  return bpf_program__fd(interfaces_.front().access->progs.settle);
 }
 
 Outcome Classifier::MapWorkers() {
@@ -164,9 +194,9 @@ Outcome Classifier::FillGarden() {
   return {};
 }
 
-Classifier::Interface* Classifier::Find(const ZoneConfig& zone) {
+Classifier::Interface* Classifier::Find(const std::string& name) {
   auto found = std::find_if(interfaces_.begin(), interfaces_.end(),
-                            [&](const Interface& one) { return one.zone->name == zone.name; });
+                            [&](const Interface& one) { return one.name == name; });
   return found == interfaces_.end() ? nullptr : &*found;
 }
 
@@ -183,21 +213,22 @@ Result<std::vector<uint64_t>> Classifier::Counters() {
   return totals;
 }
 
-ZoneState Classifier::State(const ZoneConfig& zone) {
-  ZoneState state;
-  Interface* interface = Find(zone);
+InterfaceState Classifier::Attachment(const std::string& name) {
+  InterfaceState state;
+  Interface* interface = Find(name);
   if (interface == nullptr) return state;
   auto link = LinkInfo(interface->link.get());
-  if (link && link->xdp.ifindex != 0) {
-    AttachedProgram attached = ProgramOn(link->xdp.ifindex);
-    state.ifindex = link->xdp.ifindex;
-    state.program_id = link->prog_id;
-    state.attach = attached.native ? "native" : "generic";
-  }
-  auto all = workers_.As<nx_worker>();
-  for (uint32_t queue = 0; queue < zone.queues; ++queue)
-    state.workers.push_back(all[static_cast<size_t>(zone.id - 1) * NX_MAX_QUEUES + queue]);
+  if (!link || link->xdp.ifindex == 0) return state;
+  state.ifindex = link->xdp.ifindex;
+  state.program_id = link->prog_id;
+  state.attach = ProgramOn(link->xdp.ifindex).native ? "native" : "generic";
   return state;
+}
+
+std::vector<nx_worker> Classifier::Workers(const ZoneConfig& zone) {
+  auto all = workers_.As<nx_worker>().subspan(static_cast<size_t>(zone.id - 1) * NX_MAX_QUEUES,
+                                              zone.queues);
+  return {all.begin(), all.end()};
 }
 
 }  // namespace narthex

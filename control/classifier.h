@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The classifier on its interfaces: loads one program for each zone, attaches it by a pinned
-// link, switches a running one in place. An interface that has a classifier is never without
-// one; what this start created goes again if the start fails.
+// The classifier on its interfaces: loads one program for each zone and each uplink, attaches it
+// by a pinned link, switches a running one in place. An interface that has a classifier is never
+// without one; what this start created goes again if the start fails.
 //
 // Order: Preflight (changes nothing), Load, then the maps are filled, then Attach.
 // Thread rule: built from main; afterwards the Gateway functions may be called by any thread.
@@ -18,6 +18,9 @@
 #include "control/gateway.h"
 #include "control/layout.h"
 #include "control/pinned_maps.h"
+
+struct narthex_access;
+struct narthex_uplink;
 
 namespace narthex {
 
@@ -43,7 +46,8 @@ class Classifier : public Gateway {
   Outcome Attach();
 
   Result<std::vector<uint64_t>> Counters() override;
-  ZoneState State(const ZoneConfig& zone) override;
+  InterfaceState Attachment(const std::string& interface) override;
+  std::vector<nx_worker> Workers(const ZoneConfig& zone) override;
   uint64_t MapBytes() override { return maps_.Memory(); }
   Result<std::vector<SampleVerdict>> Explain(const ZoneConfig& zone,
                                              const Address& client) override;
@@ -51,11 +55,18 @@ class Classifier : public Gateway {
  private:
   struct Skeleton {
     void operator()(narthex_access* skeleton) const;
+    void operator()(narthex_uplink* skeleton) const;
   };
+  // One interface with its program: a zone's classifier, or an uplink's program.
   struct Interface {
-    const ZoneConfig* zone = nullptr;
+    std::string place;  // for messages: "zone 'lobby'", "uplink"
+    std::string name;
+    const ZoneConfig* zone = nullptr;  // null: an uplink
     uint32_t ifindex = 0;
-    std::unique_ptr<narthex_access, Skeleton> skeleton;
+    std::unique_ptr<narthex_access, Skeleton> access;
+    std::unique_ptr<narthex_uplink, Skeleton> uplink;
+    int program = -1;
+    int sockets = -1;  // xsks_map; -1: has none
     Fd link;
     Fd old_program;         // what the link held before
     bool new_link = false;  // attached by this start
@@ -65,6 +76,7 @@ class Classifier : public Gateway {
       : config_(config), layout_(layout), maps_(config.bpffs_dir, layout, std::move(known)) {}
 
   Outcome LoadZone(const ZoneConfig& zone);
+  Outcome LoadUplink(const std::string& name);
   Outcome StartClock();
   Outcome MapWorkers();
   Outcome PinAll();
@@ -74,9 +86,9 @@ class Classifier : public Gateway {
   void Undo();
   void DropRemovedInterfaces();
   std::string Directory(const Interface& interface) const {
-    return config_.bpffs_dir + "/" + interface.zone->interface;
+    return config_.bpffs_dir + "/" + interface.name;
   }
-  Interface* Find(const ZoneConfig& zone);
+  Interface* Find(const std::string& name);
 
   const Config& config_;
   const Layout& layout_;

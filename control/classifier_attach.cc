@@ -12,9 +12,8 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "bpf/skeleton.h"
 #include "control/classifier.h"
-// The skeleton names types of bpf/abi.h.
-#include "access.skel.h"
 
 namespace narthex {
 namespace {
@@ -33,11 +32,11 @@ bool HoldsInterface(int link_fd, uint32_t ifindex) {
          info->prog_id == ProgramOn(ifindex).id;
 }
 
-Error Occupied(const ZoneConfig& zone, uint32_t program_id) {
+Error Occupied(const std::string& place, const std::string& interface, uint32_t program_id) {
   return {ErrorKind::kPrecondition,
-          fmt::format("zone '{0}': interface {1} already has XDP program '{2}' (id {3}); remove it "
+          fmt::format("{0}: interface {1} already has XDP program '{2}' (id {3}); remove it "
                       "with 'ip link set dev {1} xdp off' or choose another interface",
-                      zone.name, zone.interface, ProgramName(program_id), program_id)};
+                      place, interface, ProgramName(program_id), program_id)};
 }
 
 Outcome CheckPermission() {
@@ -50,6 +49,20 @@ Outcome CheckPermission() {
                 "not permitted to load BPF programs: run as root, or with CAP_BPF, CAP_NET_ADMIN "
                 "and CAP_PERFMON");
   return Fail(WithErrno("this kernel refuses BPF maps", errno));
+}
+
+// The interface is there, and free or ours.
+Outcome CheckInterface(const Config& config, const std::string& place, const std::string& name) {
+  uint32_t ifindex = if_nametoindex(name.c_str());
+  if (ifindex == 0)
+    return Fail(
+        ErrorKind::kPrecondition,
+        fmt::format("{}: there is no interface {}; 'ip link' lists those there are", place, name));
+  Fd link = OpenPin(LinkPath(config.bpffs_dir, name));
+  uint32_t there = ProgramOn(ifindex).id;
+  if (there != 0 && !(link && HoldsInterface(link.get(), ifindex)))
+    return Fail(Occupied(place, name, there));
+  return {};
 }
 
 // Detaches an interface's link, even if somebody holds it open, and unpins what is there.
@@ -70,18 +83,12 @@ Outcome PreflightClassifier(const Config& config) {
     return Fail(ErrorKind::kPrecondition,
                 fmt::format("bpffs is not mounted at {0}: mount -t bpf bpf {0}", parent));
   }
-  for (const ZoneConfig& zone : config.zones) {
-    uint32_t ifindex = if_nametoindex(zone.interface.c_str());
-    if (ifindex == 0)
-      return Fail(
-          ErrorKind::kPrecondition,
-          fmt::format("zone '{}': there is no interface {}; 'ip link' lists those there are",
-                      zone.name, zone.interface));
-    Fd link = OpenPin(LinkPath(config.bpffs_dir, zone.interface));
-    uint32_t there = ProgramOn(ifindex).id;
-    if (there != 0 && !(link && HoldsInterface(link.get(), ifindex)))
-      return Fail(Occupied(zone, there));
-  }
+  for (const ZoneConfig& zone : config.zones)
+    if (auto usable = CheckInterface(config, fmt::format("zone '{}'", zone.name), zone.interface);
+        !usable)
+      return usable;
+  for (const std::string& uplink : config.uplinks)
+    if (auto usable = CheckInterface(config, "uplink", uplink); !usable) return usable;
   return {};
 }
 
@@ -90,14 +97,14 @@ Outcome Classifier::PinAll() {
   if (auto pinned = maps_.PinNew(created_); !pinned) return pinned;
   for (Interface& interface : interfaces_) {
     if (auto made = created_.MakeDirectory(Directory(interface)); !made) return made;
+    if (interface.sockets < 0) continue;
     std::string path = Directory(interface) + "/xsks_map";
     Fd pin = OpenPin(path);
     auto pinned = MapInfo(pin.get());
-    auto ours = MapInfo(bpf_map__fd(interface.skeleton->maps.xsks_map));
+    auto ours = MapInfo(interface.sockets);
     if (pinned && ours && pinned->id == ours->id) continue;
     unlink(path.c_str());  // one that does not fit
-    if (auto done = created_.Pin(bpf_map__fd(interface.skeleton->maps.xsks_map), path); !done)
-      return done;
+    if (auto done = created_.Pin(interface.sockets, path); !done) return done;
   }
   return {};
 }
@@ -106,39 +113,36 @@ Outcome Classifier::SwitchLink(Interface& interface, Fd link) {
   auto info = LinkInfo(link.get());
   if (!info) return Fail(info.error());
   interface.old_program = ProgramById(info->prog_id);
-  int program = bpf_program__fd(interface.skeleton->progs.xsk_def_prog);
-  if (int error = bpf_link_update(link.get(), program, nullptr); error != 0)
-    return Fail(WithErrno(fmt::format("zone '{}': the classifier on {} cannot be switched",
-                                      interface.zone->name, interface.zone->interface),
-                          error));
+  if (int error = bpf_link_update(link.get(), interface.program, nullptr); error != 0)
+    return Fail(WithErrno(
+        fmt::format("{}: the classifier on {} cannot be switched", interface.place, interface.name),
+        error));
   interface.link = std::move(link);
   return {};
 }
 
 Outcome Classifier::NewLink(Interface& interface) {
-  const ZoneConfig& zone = *interface.zone;
-  int program = bpf_program__fd(interface.skeleton->progs.xsk_def_prog);
   interface.link =
-      Fd(bpf_link_create(program, static_cast<int>(interface.ifindex), BPF_XDP, nullptr));
+      Fd(bpf_link_create(interface.program, static_cast<int>(interface.ifindex), BPF_XDP, nullptr));
   if (!interface.link) {
     int error = errno;
     uint32_t there = ProgramOn(interface.ifindex).id;
-    if (error == EBUSY && there != 0) return Fail(Occupied(zone, there));
-    return Fail(WithErrno(fmt::format("zone '{}': the classifier cannot be attached to {}",
-                                      zone.name, zone.interface),
-                          error));
+    if (error == EBUSY && there != 0) return Fail(Occupied(interface.place, interface.name, there));
+    return Fail(WithErrno(
+        fmt::format("{}: the classifier cannot be attached to {}", interface.place, interface.name),
+        error));
   }
   interface.new_link = true;
-  return created_.Pin(interface.link.get(), LinkPath(config_.bpffs_dir, zone.interface));
+  return created_.Pin(interface.link.get(), LinkPath(config_.bpffs_dir, interface.name));
 }
 
 Outcome Classifier::AttachOne(Interface& interface) {
-  std::string path = LinkPath(config_.bpffs_dir, interface.zone->interface);
+  std::string path = LinkPath(config_.bpffs_dir, interface.name);
   Fd link = OpenPin(path);
   if (link && HoldsInterface(link.get(), interface.ifindex))
     return SwitchLink(interface, std::move(link));
   if (link) {
-    spdlog::info("interface {} was created anew: its old link goes", interface.zone->interface);
+    spdlog::info("interface {} was created anew: its old link goes", interface.name);
     unlink(path.c_str());
   }
   return NewLink(interface);
@@ -171,7 +175,7 @@ void Classifier::DropRemovedInterfaces() {
   for (const auto& entry : fs::directory_iterator(config_.bpffs_dir, ignored)) {
     std::string name = entry.path().filename();
     bool wanted = std::any_of(interfaces_.begin(), interfaces_.end(),
-                              [&](const Interface& one) { return one.zone->interface == name; });
+                              [&](const Interface& one) { return one.name == name; });
     if (!entry.is_directory(ignored) || wanted) continue;
     RemoveInterface(entry.path());
     spdlog::warn("interface {} is in no zone any more: detached, everybody there passes", name);

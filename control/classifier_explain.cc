@@ -93,7 +93,7 @@ Result<SampleVerdict> Ask(int program_fd, int counters_fd, SamplePacket& sample)
 Result<std::vector<SampleVerdict>> Classifier::Explain(const ZoneConfig& zone,
                                                        const Address& client) {
   std::lock_guard lock(explain_mutex_);
-  Interface* interface = Find(zone);
+  Interface* interface = Find(zone.interface);
   auto link = LinkInfo(interface == nullptr ? -1 : interface->link.get());
   Fd program = link && link->xdp.ifindex != 0 ? ProgramById(link->prog_id) : Fd();
   if (!program)

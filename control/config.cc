@@ -317,6 +317,17 @@ void ReadApi(Config& config, const Value& value) {
       {{"socket", [&](const Value& v) { config.socket_path = v.Checked(CheckAbsolutePath); }}});
 }
 
+std::vector<std::string> ReadUplinks(const Value& value) {
+  std::vector<std::string> uplinks;
+  for (const Value& name : value.List(NX_MAX_ZONES)) {
+    std::string uplink = name.Checked(CheckInterfaceName);
+    if (std::find(uplinks.begin(), uplinks.end(), uplink) != uplinks.end())
+      name.Refuse(fmt::format("'{}' is named twice", uplink));
+    uplinks.push_back(std::move(uplink));
+  }
+  return uplinks;
+}
+
 Config ReadRoot(const toml::table& root) {
   Config config;
   ReadTable(root, "",
@@ -326,7 +337,13 @@ Config ReadRoot(const toml::table& root) {
              {"log", [&](const Value& v) { ReadLog(config, v); }},
              {"sessions", [&](const Value& v) { ReadSessions(config, v); }},
              {"dataplane", [&](const Value& v) { ReadDataplane(config, v); }},
+             {"uplinks", [&](const Value& v) { config.uplinks = ReadUplinks(v); }},
              {"zone", [&](const Value& v) { ReadZones(config, v); }}});
+  for (const std::string& uplink : config.uplinks)
+    for (const ZoneConfig& zone : config.zones)
+      if (uplink == zone.interface)
+        Value(*root.get("uplinks"), "uplinks")
+            .Refuse(fmt::format("'{}' is the interface of zone '{}'", uplink, zone.name));
   if (config.zones.empty())
     throw Refusal{root.source(), "zone", "no access network: add at least one [[zone]]"};
 

@@ -57,6 +57,7 @@ struct Config {
   std::string hugepages = "auto";
   bool idle_backoff = true;
   std::vector<ZoneConfig> zones;
+  std::vector<std::string> uplinks;  // interfaces towards the internet; none is a zone's
 };
 
 // The message of an error is "FILE:LINE:COLUMN: key 'zone.pools': what is wrong".

@@ -15,11 +15,10 @@
 
 namespace narthex {
 
-struct ZoneState {
+struct InterfaceState {
   uint32_t ifindex = 0;     // 0: the interface is gone
   uint32_t program_id = 0;  // 0: not attached
   std::string attach = "none";
-  std::vector<nx_worker> workers;  // by queue
 };
 
 struct SampleVerdict {
@@ -33,7 +32,9 @@ class Gateway {
  public:
   virtual ~Gateway() = default;
   virtual Result<std::vector<uint64_t>> Counters() = 0;  // NX_REASON_COUNT of them
-  virtual ZoneState State(const ZoneConfig& zone) = 0;
+  // What holds an interface of the configuration, a zone's or an uplink.
+  virtual InterfaceState Attachment(const std::string& interface) = 0;
+  virtual std::vector<nx_worker> Workers(const ZoneConfig& zone) = 0;  // by queue
   virtual uint64_t MapBytes() = 0;
   virtual Result<std::vector<SampleVerdict>> Explain(const ZoneConfig& zone,
                                                      const Address& client) = 0;

@@ -16,6 +16,14 @@ bool ProcessExists(uint32_t pid) {
   return pid != 0 && (kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM);
 }
 
+// Of a zone's interface, or an uplink.
+template <typename Message>
+void Describe(const InterfaceState& state, Message& message) {
+  message.set_ifindex(state.ifindex);
+  message.set_program_id(state.program_id);
+  message.set_attach(state.attach);
+}
+
 }  // namespace
 
 void GatewayService::DescribeWorker(const nx_worker& worker, uint32_t queue,
@@ -57,16 +65,19 @@ grpc::Status GatewayService::GetStatus(grpc::ServerContext*, const v1::GetStatus
   response->set_map_bytes(gateway_.MapBytes());
   response->set_policy_version(policy_version_);
   for (const ZoneConfig& zone : config_.zones) {
-    ZoneState state = gateway_.State(zone);
     v1::ZoneStatus& message = *response->add_zones();
     message.set_name(zone.name);
     message.set_interface(zone.interface);
     message.set_mode(std::string(ModeName(zone.mode)));
-    message.set_ifindex(state.ifindex);
-    message.set_program_id(state.program_id);
-    message.set_attach(state.attach);
-    for (uint32_t queue = 0; queue < state.workers.size(); ++queue)
-      DescribeWorker(state.workers[queue], queue, *message.add_workers());
+    Describe(gateway_.Attachment(zone.interface), message);
+    uint32_t queue = 0;
+    for (const nx_worker& worker : gateway_.Workers(zone))
+      DescribeWorker(worker, queue++, *message.add_workers());
+  }
+  for (const std::string& uplink : config_.uplinks) {
+    v1::UplinkStatus& message = *response->add_uplinks();
+    message.set_interface(uplink);
+    Describe(gateway_.Attachment(uplink), message);
   }
   for (uint32_t reason = 0; reason < counters->size(); ++reason) {
     v1::Counter& counter = *response->add_counters();

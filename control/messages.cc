@@ -22,17 +22,21 @@ void ToMessage(const Session& session, const Clock& clock, v1::Session& message)
   message.set_creator(session.creator);
   ToMessage(session.created_wall_ns, *message.mutable_create_time());
   ToMessage(session.expires_boot_ns + wall_minus_boot_ns, *message.mutable_expire_time());
-  uint64_t bytes = 0, packets = 0, last_seen_ns = 0;
+  SessionCounters sum;
   for (const SessionAddress& entry : session.addresses) {
     message.add_addresses(entry.address.ToString());
-    bytes += entry.counters.bytes_up;
-    packets += entry.counters.packets_up;
-    last_seen_ns = std::max(last_seen_ns, entry.counters.last_seen_ns);
+    sum.bytes_up += entry.counters.bytes_up;
+    sum.packets_up += entry.counters.packets_up;
+    sum.bytes_down += entry.counters.bytes_down;
+    sum.packets_down += entry.counters.packets_down;
+    sum.last_seen_ns = std::max(sum.last_seen_ns, entry.counters.last_seen_ns);
   }
-  message.set_bytes_up(bytes);
-  message.set_packets_up(packets);
-  if (last_seen_ns != 0)
-    ToMessage(static_cast<int64_t>(last_seen_ns) + wall_minus_boot_ns,
+  message.set_bytes_up(sum.bytes_up);
+  message.set_packets_up(sum.packets_up);
+  message.set_bytes_down(sum.bytes_down);
+  message.set_packets_down(sum.packets_down);
+  if (sum.last_seen_ns != 0)
+    ToMessage(static_cast<int64_t>(sum.last_seen_ns) + wall_minus_boot_ns,
               *message.mutable_last_seen_time());
 }
 

@@ -14,8 +14,6 @@
 #include <cstdio>
 #include <cstring>
 
-#include "access.skel.h"
-
 namespace narthex {
 namespace {
 
@@ -37,8 +35,12 @@ bool Fits(const bpf_map_info& info, const bpf_map* map) {
          info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
 }
 
-bpf_map* Find(narthex_access& skeleton, const char* name) {
-  return bpf_object__find_map_by_name(skeleton.obj, name);
+// Entries that the configuration decides; 0: as declared.
+uint32_t EntriesOf(std::string_view name, const Layout& layout) {
+  if (name == "sessions") return layout.entries();
+  if (name == "fast" || name == "fast_due") return layout.fast_words();
+  if (name == "keys") return layout.capacity();
+  return 0;
 }
 
 }  // namespace
@@ -70,15 +72,13 @@ bool PinnedMaps::AbiMatches() const {
   return pin && bpf_map_lookup_elem(pin.get(), &zero, &version) == 0 && version == NX_ABI_VERSION;
 }
 
-Outcome PinnedMaps::Offer(narthex_access& skeleton) {
-  bpf_map__set_max_entries(skeleton.maps.sessions, layout_.entries());
-  bpf_map__set_max_entries(skeleton.maps.fast, layout_.fast_words());
-  bpf_map__set_max_entries(skeleton.maps.fast_due, layout_.fast_words());
-  bpf_map__set_max_entries(skeleton.maps.keys, layout_.capacity());
+Outcome PinnedMaps::Offer(bpf_object* object) {
   bool abi_matches = AbiMatches();
   for (const char* name : kSharedMaps) {
-    bpf_map* map = Find(skeleton, name);
-    if (map == nullptr) return Fail(fmt::format("the classifier has no map '{}'", name));
+    bpf_map* map = bpf_object__find_map_by_name(object, name);
+    if (map == nullptr && first_) return Fail(fmt::format("the classifier has no map '{}'", name));
+    if (map == nullptr) continue;
+    if (uint32_t entries = EntriesOf(name, layout_)) bpf_map__set_max_entries(map, entries);
     SharedMap& shared = maps_[name];
     if (first_) {
       Fd pin = OpenPin(Path(name));
@@ -100,13 +100,14 @@ Outcome PinnedMaps::Offer(narthex_access& skeleton) {
   return {};
 }
 
-Outcome PinnedMaps::Adopt(narthex_access& skeleton) {
+Outcome PinnedMaps::Adopt(bpf_object* object) {
   if (!first_) return {};
   first_ = false;
   // `keys` or `garden` alone may be unfit while `sessions` fits: keys are rebuilt then, too.
   for (const char* name : kSharedMaps) {
     SharedMap& shared = maps_[name];
-    if (!shared.fd) shared.fd = Fd::Duplicate(bpf_map__fd(Find(skeleton, name)));
+    if (!shared.fd)
+      shared.fd = Fd::Duplicate(bpf_map__fd(bpf_object__find_map_by_name(object, name)));
   }
   LIBBPF_OPTS(bpf_map_create_opts, options);
   abi_version_ = Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "nx_abi_version", 4, 4, 1, &options));

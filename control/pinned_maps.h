@@ -18,7 +18,7 @@
 #include "control/layout.h"
 #include "control/session_map.h"
 
-struct narthex_access;
+struct bpf_object;
 
 namespace narthex {
 
@@ -45,10 +45,11 @@ class PinnedMaps {
   PinnedMaps(std::string directory, const Layout& layout, MapIdentity known)
       : directory_(std::move(directory)), layout_(layout), known_(std::move(known)) {}
 
-  // Sizes the maps of an opened, not yet loaded skeleton and gives it the shared ones.
-  Outcome Offer(narthex_access& skeleton);
-  // Takes the maps which the first loaded skeleton created.
-  Outcome Adopt(narthex_access& skeleton);
+  // Sizes the maps of an opened, not yet loaded object and gives it the shared ones. The first
+  // object must have them all, as the access program does.
+  Outcome Offer(bpf_object* object);
+  // Takes the maps which the first loaded object created.
+  Outcome Adopt(bpf_object* object);
   // Pins what has no pin yet.
   Outcome PinNew(CreatedPaths& created);
   // Puts new maps in the place of unfit ones; after every program was switched.

@@ -68,7 +68,8 @@ Row SessionRow(const v1::Session& session) {
           Span(session.expire_time().seconds() - time(nullptr)),
           LocalTime(session.expire_time()),
           Bytes(session.bytes_up()),
-          std::to_string(session.packets_up()),
+          Bytes(session.bytes_down()),
+          std::to_string(session.packets_up() + session.packets_down()),
           session.name()};
 }
 
@@ -113,9 +114,10 @@ std::string Table(const v1::Session& session) { return Table(std::vector<v1::Ses
 
 std::string Table(const std::vector<v1::Session>& sessions) {
   if (sessions.empty()) return "no sessions\n";
-  std::vector<Row> rows = {{"ADDRESS", "ZONE", "REMAINING", "EXPIRES", "UP", "PACKETS", "SESSION"}};
+  std::vector<Row> rows = {
+      {"ADDRESS", "ZONE", "REMAINING", "EXPIRES", "UP", "DOWN", "PACKETS", "SESSION"}};
   for (const v1::Session& session : sessions) rows.push_back(SessionRow(session));
-  return Align(rows, {false, false, true, false, true, true, false});
+  return Align(rows, {false, false, true, false, true, true, true, false});
 }
 
 std::string Table(const v1::Status& status) {
@@ -139,6 +141,12 @@ std::string Table(const v1::Status& status) {
     }
   }
   text += Align(zones, {false, false, false, true, false, true, false, true, true, true});
+  std::vector<Row> uplinks = {{"UPLINK", "PROGRAM", "ATTACH"}};
+  for (const v1::UplinkStatus& uplink : status.uplinks())
+    uplinks.push_back({uplink.interface(),
+                       uplink.program_id() == 0 ? "none" : std::to_string(uplink.program_id()),
+                       uplink.attach()});
+  if (uplinks.size() > 1) text += "\n" + Align(uplinks, {false, true, false});
   std::vector<Row> counters = {{"VERDICT", "PACKETS", "REASON", "MEANING"}};
   for (const v1::Counter& counter : status.counters())
     if (counter.packets() != 0)

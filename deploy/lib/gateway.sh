@@ -24,6 +24,7 @@ write_config() {
 	cat >"$config" <<-TOML
 	# The demo's configuration; deploy/narthex.toml explains every key.
 	instance = "narthex"
+	uplinks = ["wan0"]
 
 	[paths]
 	state = "$state"

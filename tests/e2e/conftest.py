@@ -48,7 +48,7 @@ def hosts():
 
 @pytest.fixture(scope="session")
 def running_gateway(hosts, build):
-    gateway = Gateway(hosts, build, f"{hosts.prefix}-main")
+    gateway = Gateway(hosts, build, f"{hosts.prefix}-main", uplinks=["wan0"])
     try:
         gateway.start()
         yield gateway
@@ -58,7 +58,7 @@ def running_gateway(hosts, build):
 
 @pytest.fixture
 def gateway(running_gateway):
-    """The gateway on lan0, both daemons up, nobody logged in."""
+    """The gateway on lan0 with the uplink wan0, both daemons up, nobody logged in."""
     running_gateway.heal()
     return running_gateway
 

@@ -497,7 +497,6 @@ def test_impossible_addresses_draw_nothing(wire, family):
         assert not wire.seen.get(client.key), (client.address, client.server)
 
 
-@pytest.mark.xfail(strict=True, reason="the classifier does not look at the destination's MAC address")
 @pytest.mark.parametrize("mac", ["ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01"])
 def test_frames_to_everybody_draw_nothing(wire, family, mac):
     """REQ 3.addresses: RFC 1122 §4.2.3.10; an answer would have a broadcast address as its source."""

@@ -32,7 +32,7 @@ class GuardPage {
   std::string_view AtEnd(std::string_view text) {
     if (text.size() > bytes_) throw std::length_error("guard page");
     char* at = memory_ + page_ + bytes_ - text.size();
-    std::memcpy(at, text.data(), text.size());
+    if (!text.empty()) std::memcpy(at, text.data(), text.size());
     return {at, text.size()};
   }
 

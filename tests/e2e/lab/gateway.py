@@ -37,7 +37,7 @@ def zone(name="lobby", interface="lan0", pool="10.51.1.0/24", prefix6="2001:db8:
 class Gateway:
     """Starts nothing by itself; `stop()` removes all that it ever made."""
 
-    def __init__(self, hosts, build, instance, zones=None, capacity=65536, hugepages="never"):
+    def __init__(self, hosts, build, instance, zones=None, capacity=65536, hugepages="never", uplinks=()):
         self.hosts, self.build, self.instance = hosts, pathlib.Path(build), instance
         self.home = hosts.directory / instance
         self.home.mkdir()
@@ -45,11 +45,12 @@ class Gateway:
         self.socket = self.run_dir / "api.sock"
         self.config = self.home / "narthex.toml"
         self.narthexd = self.dataplane = None
+        self.uplinks = list(uplinks)
         self.write_config("".join(zones or [zone()]), capacity, hugepages)
 
     def write_config(self, zones, capacity=65536, hugepages="never"):
         self.config.write_text(
-            f'instance = "{self.instance}"\n\n'
+            f'instance = "{self.instance}"\nuplinks = {json.dumps(self.uplinks)}\n\n'
             f'[paths]\nstate = "{self.state}"\nrun = "{self.run_dir}"\nbpffs = "{self.bpffs}"\n\n'
             f"[sessions]\ncapacity = {capacity}\n\n"
             f'[dataplane]\nhugepages = "{hugepages}"\n' + zones
@@ -93,6 +94,13 @@ class Gateway:
         return self.hosts.on_gateway(
             self.build / "control/narthexd", "--config", self.config, *options, timeout=timeout, env=env
         )
+
+    def lose_everything_but_the_store(self):
+        """As after a reboot of the machine: no pin, no program; then both daemons start."""
+        self.dataplane.stop()
+        self.narthexd.stop()
+        self.detach()
+        self.start()
 
     def run_dataplane(self, timeout=20):
         return self.hosts.on_gateway(

@@ -23,7 +23,8 @@ class FakeGateway : public Gateway {
     counters[NX_REASON_SYN_ACK] = 7;
     return counters;
   }
-  ZoneState State(const ZoneConfig&) override { return {3, 42, "native", workers}; }
+  InterfaceState Attachment(const std::string&) override { return {3, 42, "native"}; }
+  std::vector<nx_worker> Workers(const ZoneConfig&) override { return workers; }
   uint64_t MapBytes() override { return 4096; }
   Result<std::vector<SampleVerdict>> Explain(const ZoneConfig&, const Address&) override {
     return std::vector<SampleVerdict>{{"TCP SYN to port 80", "tx", "syn_ack", "words"}};

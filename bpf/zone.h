@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Questions about a zone (access network) that both directions ask: is this address a client,
+ * a resolver, in the garden?
+ *
+ * The zone's constants are rodata: with the loops unrolled the verifier knows each value and
+ * removes what the configuration leaves off.
+ */
+#ifndef NARTHEX_BPF_ZONE_H
+#define NARTHEX_BPF_ZONE_H
+
+#include "maps.h"
+#include "parse.h"
+
+#define PORT_DNS 53
+
+typedef const volatile struct nx_zone_config *zone_constants;
+
+static __always_inline struct nx_session *session_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&sessions, &index);
+}
+
+/* Index in `sessions` of an IPv4 client, or -1 if no pool of the zone has its address. */
+static __always_inline __s64 pool_index(zone_constants zone, const __u8 *mapped)
+{
+	__be32 network;
+	__u32 addr;
+
+	__builtin_memcpy(&network, mapped + 12, 4);
+	addr = bpf_ntohl(network);
+#pragma unroll
+	for (int i = 0; i < NX_MAX_POOLS; i++) {
+		__u32 offset = addr - zone->pools[i].first;
+
+		if (i >= zone->pool_count)
+			break;
+		if (offset < zone->pools[i].count)
+			return (__u32)(zone->pools[i].session + offset);
+	}
+	return -1;
+}
+
+static __always_inline int in_ipv6_prefixes(zone_constants zone, const __u8 *addr)
+{
+	__u64 a[2];
+
+	__builtin_memcpy(a, addr, 16);
+#pragma unroll
+	for (int i = 0; i < NX_MAX_PREFIXES; i++) {
+		if (i >= zone->prefix_count)
+			break;
+		if ((a[0] & zone->prefixes[i].mask[0]) == zone->prefixes[i].addr[0] &&
+		    (a[1] & zone->prefixes[i].mask[1]) == zone->prefixes[i].addr[1])
+			return 1;
+	}
+	return 0;
+}
+
+/* The gateway's own addresses and the broadcast addresses of its networks. */
+static __always_inline int is_own(zone_constants zone, const __u8 *addr)
+{
+	const __u64 *a = (const __u64 *)addr;
+
+#pragma unroll
+	for (int i = 0; i < NX_MAX_OWN; i++) {
+		if (i >= zone->own_count)
+			break;
+		if (a[0] == zone->own[i][0] && a[1] == zone->own[i][1])
+			return 1;
+	}
+	return 0;
+}
+
+/* Is the source one that a client of the zone can have? */
+static __always_inline int is_client(zone_constants zone, const struct nx_flow *flow)
+{
+	if (flow->ipv6 ? !in_ipv6_prefixes(zone, flow->client) : pool_index(zone, flow->client) < 0)
+		return 0;
+	return !is_own(zone, flow->client);
+}
+
+/* Is the server one of the zone's resolvers, asked on the port of DNS? */
+static __always_inline int is_resolver(zone_constants zone, const struct nx_flow *flow)
+{
+	const __u64 *server = (const __u64 *)flow->server;
+
+	if (flow->server_port != bpf_htons(PORT_DNS))
+		return 0;
+#pragma unroll
+	for (int i = 0; i < NX_MAX_RESOLVERS; i++) {
+		if (i >= zone->resolver_count)
+			break;
+		if (server[0] == zone->resolvers[i][0] && server[1] == zone->resolvers[i][1])
+			return 1;
+	}
+	return 0;
+}
+
+/* Does the garden of the flow's zone admit its server, protocol and port? */
+static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol)
+{
+	struct nx_garden_key key = { .prefix_len = NX_GARDEN_PREFIX_BASE + 128, .zone = flow->zone };
+	__u16 port = bpf_ntohs(flow->server_port);
+	struct nx_garden *entry;
+
+	__builtin_memcpy(key.addr, flow->server, 16);
+	entry = bpf_map_lookup_elem(&garden, &key);
+	if (!entry)
+		return 0;
+#pragma unroll
+	for (__u32 i = 0; i < NX_MAX_GARDEN_RANGES; i++) {
+		const struct nx_port_range *range = &entry->ranges[i];
+
+		if (i >= entry->range_count)
+			break;
+		if (!range->protocol ||
+		    (range->protocol == protocol && port >= range->first && port <= range->last))
+			return 1;
+	}
+	return 0;
+}
+
+#endif /* NARTHEX_BPF_ZONE_H */

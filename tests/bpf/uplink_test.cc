@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// The uplink program: what may reach which client, and what is counted (REQUIREMENTS §4).
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+
+#include "bpf/skeleton.h"
+#include "tests/bpf/classifier_fixture.h"
+
+namespace narthex::test {
+
+// Two zones: 3 (10.51.1.0/24, 2001:db8:51:1::/64, the gateway itself .1) enforces, 4
+// (10.52.0.0/24) only monitors.
+class Uplink : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "BPF needs root";
+    skeleton_ = narthex_uplink__open();
+    ASSERT_NE(skeleton_, nullptr);
+    nx_uplink_config config = {};
+    config.zone_count = 2;
+    nx_zone_config& zone = config.zones[0];
+    zone.zone = kZone;
+    zone.pool_count = 1;
+    zone.pools[0] = {.first = 0x0a330100, .count = 256, .session = 0};
+    zone.prefix_count = 1;
+    memcpy(zone.prefixes[0].addr, Mapped("2001:db8:51:1::").data(), 16);
+    zone.prefixes[0].mask[0] = ~0ull;
+    zone.own_count = 1;
+    memcpy(zone.own[0], Mapped("10.51.1.1").data(), 16);
+    zone.resolver_count = 1;
+    memcpy(zone.resolvers[0], Mapped("198.51.100.53").data(), 16);
+    nx_zone_config& monitor = config.zones[1];
+    monitor.zone = kZone + 1;
+    monitor.mode = NX_MODE_MONITOR;
+    monitor.pool_count = 1;
+    monitor.pools[0] = {.first = 0x0a340000, .count = 256, .session = 256};
+    memcpy(const_cast<nx_uplink_config*>(&skeleton_->rodata->uplink_config), &config,
+           sizeof(config));
+    bpf_map__set_max_entries(skeleton_->maps.sessions, 512 + 8);
+    bpf_map__set_max_entries(skeleton_->maps.keys, 8);
+    bpf_map__set_max_entries(skeleton_->maps.fast, 8);
+    bpf_map__set_max_entries(skeleton_->maps.fast_due, 8);
+    ASSERT_EQ(narthex_uplink__load(skeleton_), 0);
+    struct {
+      char timer[16];
+      uint64_t now_ns, slot, swept;
+    } clock = {};
+    clock.now_ns = BootNow();
+    uint32_t zero = 0;
+    ASSERT_EQ(bpf_map__value_size(skeleton_->maps.clock), sizeof(clock));
+    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.clock), &zero, &clock, 0), 0);
+  }
+  void TearDown() override {
+    if (skeleton_) narthex_uplink__destroy(skeleton_);
+  }
+
+  void Authorise(uint32_t slot, uint64_t expires_ns) {
+    nx_session session = {};
+    session.expires_ns = expires_ns;
+    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
+  }
+  nx_session Session(uint32_t slot) {
+    nx_session session = {};
+    EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session), 0);
+    return session;
+  }
+  void AddGarden(const std::string& address, nx_port_range range) {
+    nx_garden_key key = {};
+    key.prefix_len = NX_GARDEN_PREFIX_BASE + 128;
+    key.zone = kZone;
+    memcpy(key.addr, Mapped(address).data(), 16);
+    nx_garden value = {};
+    value.range_count = 1;
+    value.ranges[0] = range;
+    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.garden), &key, &value, 0), 0);
+  }
+  uint64_t Count(int reason) {
+    std::vector<uint64_t> values(static_cast<size_t>(libbpf_num_possible_cpus()));
+    uint32_t index = static_cast<uint32_t>(reason);
+    EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &index, values.data()), 0);
+    uint64_t sum = 0;
+    for (uint64_t value : values) sum += value;
+    return sum;
+  }
+  // The reason that was counted; checks that the frame is unchanged and the verdict fits.
+  int Run(const Bytes& frame) {
+    std::array<uint64_t, NX_REASON_COUNT> before{};
+    for (int i = 0; i < NX_REASON_COUNT; i++) before[static_cast<size_t>(i)] = Count(i);
+    Bytes out(4096);
+    LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.data(),
+                .data_size_in = static_cast<__u32>(frame.size()),
+                .data_size_out = static_cast<__u32>(out.size()), .repeat = 1);
+    EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.nx_uplink), &run), 0);
+    out.resize(run.data_size_out);
+    EXPECT_EQ(out, frame);
+    int reason = -1;
+    for (int i = 0; i < NX_REASON_COUNT; i++)
+      if (Count(i) != before[static_cast<size_t>(i)]) reason = i;
+    EXPECT_EQ(run.retval, reason == NX_REASON_UNSOLICITED ? XDP_DROP : XDP_PASS);
+    return reason;
+  }
+
+  narthex_uplink* skeleton_ = nullptr;
+};
+
+TEST_F(Uplink, LetsOnlyGardenAndResolversSpeakToStrangers) {
+  AddGarden("203.0.113.7", {443, 443, 6, {}});
+  AddGarden("2001:db8:6::20", {443, 443, 6, {}});
+  const Ipv4 from{.src = "198.51.100.10", .dst = "10.51.1.2"};
+  const Ipv6 from6{.src = "2001:db8:100::10", .dst = "2001:db8:51:1::2"};
+  const Ipv4 garden{.src = "203.0.113.7", .dst = "10.51.1.2"};
+  struct {
+    const char* description;
+    Bytes frame;
+    nx_reason want;
+  } const rows[] = {
+      {"a server nobody asked", Ethernet{} / from / Tcp{.sport = 80, .dport = 40000, .flags = kAck},
+       NX_REASON_UNSOLICITED},
+      {"over IPv6", Ethernet{} / from6 / Tcp{.sport = 80, .dport = 40000, .flags = kAck},
+       NX_REASON_UNSOLICITED},
+      {"ping", Ethernet{} / from / Icmp{}, NX_REASON_UNSOLICITED},
+      {"garden", Ethernet{} / garden / Tcp{.sport = 443, .dport = 40000, .flags = kAck},
+       NX_REASON_DOWNLINK_GARDEN},
+      {"garden over IPv6",
+       Ethernet{} / Ipv6{.src = "2001:db8:6::20", .dst = "2001:db8:51:1::2"} /
+           Tcp{.sport = 443, .dport = 40000, .flags = kAck},
+       NX_REASON_DOWNLINK_GARDEN},
+      {"another port of the garden",
+       Ethernet{} / garden / Tcp{.sport = 80, .dport = 443, .flags = kAck}, NX_REASON_UNSOLICITED},
+      {"fragment from the garden",
+       Ethernet{} / Ipv4{.src = "203.0.113.7", .dst = "10.51.1.2", .fragment = 0x2000} /
+           Tcp{.sport = 443},
+       NX_REASON_UNSOLICITED},
+      {"resolver",
+       Ethernet{} / Ipv4{.src = "198.51.100.53", .dst = "10.51.1.2"} /
+           Udp{.sport = 53, .dport = 40000},
+       NX_REASON_DOWNLINK_DNS},
+      {"resolver from another port",
+       Ethernet{} / Ipv4{.src = "198.51.100.53", .dst = "10.51.1.2"} /
+           Udp{.sport = 54, .dport = 53},
+       NX_REASON_UNSOLICITED},
+      {"another resolver",
+       Ethernet{} / Ipv4{.src = "192.0.2.53", .dst = "10.51.1.2"} /
+           Udp{.sport = 53, .dport = 40000},
+       NX_REASON_UNSOLICITED},
+      {"cut short",
+       [&] {
+         Bytes b = Ethernet{} / from / Tcp{};
+         b.resize(40);
+         return b;
+       }(),
+       NX_REASON_UNSOLICITED},
+  };
+  for (const auto& row : rows) {
+    EXPECT_STREQ(ReasonName(Run(row.frame)), ReasonName(row.want)) << row.description;
+  }
+}
+
+TEST_F(Uplink, LeavesAloneWhatIsNotForClients) {
+  const Bytes others[] = {
+      Ethernet{} / Arp{},
+      Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.1"} / Tcp{},
+      Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "192.0.2.1"} / Tcp{},
+      Ethernet{} / Ipv6{.src = "2001:db8:100::10", .dst = "2001:db8:51:2::2"} / Tcp{},
+      Ethernet{.ethertype = 0x88cc} / Payload{"lldp"},
+  };
+  for (const Bytes& frame : others) EXPECT_STREQ(ReasonName(Run(frame)), "DOWNLINK_OTHER");
+}
+
+TEST_F(Uplink, DropsNothingOfAZoneThatDoesNotEnforce) {
+  EXPECT_STREQ(
+      ReasonName(Run(Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.52.0.9"} / Tcp{})),
+      "DOWNLINK_MODE");
+}
+
+TEST_F(Uplink, CountsWhatAuthorisedClientsReceive) {
+  Authorise(2, BootNow() + 60 * kSecond);
+  Bytes frame = Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.2"} / Udp{} /
+                Payload{std::string(900, 'x')};
+  EXPECT_STREQ(ReasonName(Run(frame)), "DOWNLINK_AUTHORISED");
+  nx_session session = Session(2);
+  EXPECT_EQ(session.packets_down, 1u);
+  EXPECT_EQ(session.bytes_down, frame.size());
+  EXPECT_EQ(session.packets_up, 0u);
+  EXPECT_EQ(session.last_seen_ns, 0u) << "receiving is no sign of life";
+}
+
+TEST_F(Uplink, EndsWithTheSession) {
+  Authorise(2, BootNow() - kSecond);
+  EXPECT_STREQ(
+      ReasonName(Run(Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.2"} / Tcp{})),
+      "UNSOLICITED");
+}
+
+}  // namespace narthex::test

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The uplink program: what reaches clients, and accounts that are exact in both directions."""
+import pytest
+
+from lab import clients
+from lab.hosts import ORIGIN4, ORIGIN6, client4, client6
+from lab.process import until
+from lab.traffic import echo, sender
+
+FAMILIES = pytest.mark.parametrize("origin, client", [(ORIGIN4, client4), (ORIGIN6, client6)], ids=["IPv4", "IPv6"])
+
+
+def delivered(hosts, origin, client):
+    """A packet that the internet sends to a client unasked: does the client's kernel answer it?"""
+    done = hosts.on_internet("ping", "-nq", "-c", 3, "-i", "0.05", "-W", "0.3", "-I", origin, client)
+    return " 0 received" not in done.stdout
+
+
+def unsolicited(gateway):
+    return next(int(c["packets"]) for c in gateway.status()["counters"] if c["name"] == "unsolicited")
+
+
+@FAMILIES
+def test_nothing_unsolicited_reaches_a_client_that_has_not_logged_in(gateway, hosts, origin, client):
+    """Issue 4: nothing unsolicited to unauthorised clients; an authorised one can be reached."""
+    before = unsolicited(gateway)
+    assert not delivered(hosts, origin, client(4))
+    assert unsolicited(gateway) == before + 3
+    gateway.authorize(client(4))
+    assert delivered(hosts, origin, client(4))
+    gateway.terminate(client(4))
+    assert not delivered(hosts, origin, client(4))
+
+
+def test_both_directions_are_counted(gateway, hosts):
+    """Issue 4: bytes and packets up and down, Ethernet header included."""
+    gateway.authorize(client4(2))
+    assert clients.pings(hosts, ORIGIN4, client4(2), count=20) == 20
+    session = gateway.json("session", "get", client4(2))
+    assert (int(session["packets_up"]), int(session["packets_down"])) == (20, 20)
+    assert (int(session["bytes_up"]), int(session["bytes_down"])) == (20 * 98, 20 * 98)
+
+
+@FAMILIES
+def test_accounts_are_exact_over_kills_and_upgrades(gateway, hosts, origin, client):
+    """Issue 4: accounting over kill -9 and upgrades. The session is an old one (its login lies
+    before the maps), so the classifier notes its packets in the ledger and settles in batches."""
+    gateway.authorize(client(2))
+    gateway.lose_everything_but_the_store()
+    answering = echo(hosts, "count-echo", origin)
+    sending = sender(hosts, "count", client(2), origin)
+    try:
+        for kill in range(4):
+            assert until(lambda: int(gateway.json("session", "get", client(2))["packets_up"]) > 300 * kill, 5)
+            gateway.narthexd.kill() if kill % 2 else gateway.narthexd.stop()
+            gateway.start_narthexd()
+        sent = sending.report()
+    finally:
+        sending.job.kill()
+        answering.report()
+    assert sent["sent"] > 1200 and sent["lost"] == 0, sent
+    session = gateway.json("session", "get", client(2))
+    assert int(session["packets_up"]) == sent["sent"]
+    assert int(session["packets_down"]) == sent["answered"]
+    assert int(session["bytes_up"]) == int(session["bytes_down"])
+
+
+def test_the_uplink_is_told_in_status_and_freed_on_detach(gateway, hosts):
+    """narthexctl status names uplinks; --detach leaves none behind (checked when the run ends)."""
+    uplink, = gateway.status()["uplinks"]
+    assert uplink["interface"] == "wan0" and uplink["program_id"] > 0 and uplink["attach"] == "native"
