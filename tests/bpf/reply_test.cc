@@ -42,6 +42,7 @@ class Reply : public ClassifierFixture {
   }
 };
 
+// REQ 3.syn-ack
 TEST_F(Reply, SynAckCarriesCookieAndMssOnly) {
   struct {
     const char* description;
@@ -95,12 +96,14 @@ TEST_F(Reply, SynAckCarriesCookieAndMssOnly) {
   }
 }
 
+// REQ 3.syn-data
 TEST_F(Reply, SynAckDoesNotAcknowledgeDataOfTheSyn) {
   Segment reply = Answer(Ethernet{} / Ipv4{} / Tcp{.seq = 7} / Payload{"GET / HTTP/1.1\r\n\r\n"},
                          NX_REASON_SYN_ACK);
   EXPECT_EQ(reply.ack, 8u);
 }
 
+// REQ 3.mss
 TEST_F(Reply, MssClassFollowsTheClientsOption) {
   struct {
     const char* description;
@@ -141,6 +144,7 @@ TEST_F(Reply, MssClassFollowsTheClientsOption) {
   }
 }
 
+// REQ 3.fin
 TEST_F(Reply, FinIsAcknowledged) {
   for (bool ipv6 : {false, true}) {
     const char* client = ipv6 ? "2001:db8:51:1::2" : "10.51.1.2";
@@ -158,6 +162,7 @@ TEST_F(Reply, FinIsAcknowledged) {
 }
 
 // RFC 9293 §3.5.2: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>.
+// REQ 3.stray
 TEST_F(Reply, RstFollowsTheSegmentThatDrawsIt) {
   Segment to_syn =
       Answer(Ethernet{} / Ipv4{} / Tcp{.dport = 443, .seq = 99, .options = OptionsOfLinux()},

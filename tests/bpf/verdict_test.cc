@@ -58,6 +58,7 @@ class Verdict : public ClassifierFixture {
   }
 };
 
+// REQ 4.autoconf
 TEST_F(Verdict, OfLinkLocalControl) {
   Check({
       {"ARP", Ethernet{} / Arp{}, NX_REASON_ARP},
@@ -226,6 +227,7 @@ TEST_F(Verdict, OfTcpOnAnInterceptedPort) {
   });
 }
 
+// REQ 3.cookie-age
 TEST_F(Verdict, OfACookieByItsAge) {
   AddSocket();
   for (uint64_t age : {0, 1, 2, 3}) {
@@ -304,6 +306,7 @@ TEST_F(Verdict, OfBrokenLengths) {
 }
 
 // DESIGN §3: at most 8 IPv6 extension headers; TCP behind them is judged like any other.
+// REQ 4.extensions
 TEST_F(Verdict, OfIpv6HeaderChains) {
   for (int headers = 0; headers <= 10; headers++) {
     Packet packet = Ethernet{} / Ipv6{};
@@ -328,6 +331,7 @@ TEST_F(Verdict, OfIpv6HeaderChains) {
   });
 }
 
+// REQ 4.protocols
 TEST_F(Verdict, OfEveryIpProtocolIsNeverToPass) {
   for (int protocol = 0; protocol < 256; protocol++) {
     uint8_t p = static_cast<uint8_t>(protocol);
@@ -341,6 +345,7 @@ TEST_F(Verdict, OfEveryIpProtocolIsNeverToPass) {
   }
 }
 
+// REQ 3.limit
 TEST_F(Verdict, OfRefusedConnectionsIsLimitedForEachClient) {
   Bytes frame = Ethernet{} / Ipv4{} / Tcp{.dport = 443};
   int sent = 0;

@@ -269,6 +269,7 @@ def test_daemon_that_is_not_there(gateway, tmp_path):
     assert str(tmp_path / "none.sock") in done.stderr
 
 
+# REQ 4.full
 def test_session_table_full(another, spare):
     """DESIGN §6: a full table refuses, and evicts nobody. IPv6 clients take of `capacity`."""
     gateway = another("full", zones=[OWN_ZONE], capacity=4)

@@ -49,7 +49,7 @@ def no_session(gateway):
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)
 def test_programs_see_the_511(hosts, program, origin):
-    """REQ 1.status, REQ 1.body: status, reason phrase, exact length and text, and no error of the connection."""
+    """REQ 1.status, REQ 1.fields, REQ 1.no-store, REQ 1.no-challenge, REQ 3.after: status, reason phrase, exact length and text, and no error of the connection."""
     response = program(hosts, url(origin, "/captive-portal-check"))
     if program is clients.wget and response.exit_code == 8:
         response.exit_code = 0  # "the server issued an error response"
@@ -78,7 +78,8 @@ CURLS = [
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("options", CURLS)
 def test_curl(hosts, options, origin):
-    """REQ 2.methods, REQ 2.target, REQ 1.negotiation: every method and field, the same 511 at once."""
+    """REQ 2.methods, REQ 2.target, REQ 2.expect, REQ 2.connect, REQ 2.http10, REQ 3.split: every method
+    and field, the same 511 at once."""
     assert_511(clients.curl(hosts, url(origin, "/any"), None, *options))
 
 
@@ -90,7 +91,7 @@ def test_curl_as_to_a_proxy(hosts, origin):
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_curl_connect(hosts, origin):
-    """REQ 2.methods: never a 2xx for CONNECT; the tunnel does not open."""
+    """REQ 2.connect: never a 2xx for CONNECT; the tunnel does not open."""
     done = hosts.on_client("curl", "-sSv", "-k", "--max-time", 3, "--proxy", url(origin, "") + ":80", "https://api.example.test/")
     assert done.returncode != 0
     assert re.search(r"< HTTP/1.1 [45]\d\d", done.stderr), done.stderr[-800:]
@@ -108,7 +109,7 @@ def test_head(hosts, origin):
 @pytest.mark.parametrize("expect", [[], ["-H", "Expect:"]], ids=["Expect", "at-once"])
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_post_of_10_mb(hosts, tmp_path, origin, expect):
-    """REQ 2.methods, REQ 3.after: 511 at once, while the body is under way; never a reset."""
+    """REQ 2.methods, REQ 2.expect, REQ 3.after: 511 at once, while the body is under way; never a reset."""
     body = tmp_path / "body"
     body.write_bytes(b"\x55" * (10 << 20))
     response = clients.curl(hosts, url(origin), None, *expect, "-H", "Content-Type: application/octet-stream", "--data-binary", f"@{body}", seconds=10)
@@ -118,7 +119,7 @@ def test_post_of_10_mb(hosts, tmp_path, origin, expect):
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_http2_with_prior_knowledge(hosts, origin):
-    """REQ 2.h2-tls: GOAWAY(HTTP_1_1_REQUIRED), never silence: curl ends at once and says why."""
+    """REQ 2.http2: GOAWAY(HTTP_1_1_REQUIRED), never silence: curl ends at once and says why."""
     done = hosts.on_client("curl", "-sSv", "--http2-prior-knowledge", "--max-time", 3, url(origin))
     assert done.returncode not in (0, 28), done.stderr[-500:]
     assert "HTTP_1_1_REQUIRED" in done.stderr or "error 13" in done.stderr or "GOAWAY" in done.stderr.upper(), done.stderr[-800:]
@@ -138,7 +139,7 @@ ACCEPTS = [
 
 @pytest.mark.parametrize("accept, media_type", ACCEPTS)
 def test_the_form_is_negotiated(hosts, accept, media_type):
-    """REQ 1.negotiation: HTML for people, problem+json for programs, text where asked."""
+    """REQ 1.negotiation, REQ 1.problem: HTML for people, problem+json for programs, text where asked."""
     response = assert_511(clients.curl(hosts, url(ORIGIN4), None, "-H", f"Accept: {accept}"), media_type)
     if "json" in media_type:
         problem = json.loads(response.body)
@@ -202,7 +203,8 @@ REASONS = {400: "Bad Request", 414: "URI Too Long", 431: "Request Header Fields 
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("request_bytes, status", ERRORS)
 def test_a_bad_request_is_told_so(hosts, origin, request_bytes, status):
-    """REQ 2.syntax: the complete answer, then the end of the stream, and no RST before it is read."""
+    """REQ 2.host, REQ 2.colon, REQ 2.fold, REQ 2.controls, REQ 2.length, REQ 2.not-http, REQ 2.long-target,
+    REQ 2.long-fields, REQ 2.version: the complete answer, the end of the stream, no RST before it is read."""
     response = exchange(hosts, origin, request_bytes)
     assert (response.exit_code, response.status, response.reason) == (0, status, REASONS[status]), response
     assert response.headers["content-length"] == [str(len(response.body))]
@@ -226,7 +228,7 @@ GOOD = [
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("request_bytes", GOOD)
 def test_an_unusual_request_is_answered(hosts, origin, request_bytes):
-    """REQ 2.target, REQ 2.one-response, REQ 2.methods: one 511 and the end of the stream."""
+    """REQ 2.target, REQ 2.crlf, REQ 2.one-response, REQ 2.http10, REQ 2.connect: one 511 and the end of the stream."""
     assert_511(exchange(hosts, origin, request_bytes))
 
 
@@ -245,7 +247,7 @@ def test_half_closed_requests_are_answered(hosts, origin):
 
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_a_response_read_late_is_still_there(hosts, origin):
-    """REQ 3.after: 100 KB are sent before the first byte is read; a RST would destroy it."""
+    """REQ 3.after, REQ 3.last-ack: 100 KB are sent before the first byte is read; a RST would destroy it."""
     response = exchange(hosts, origin, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"b" * 100000, late=True)
     assert_511(response)
     assert until(lambda: not hosts.on_client("ss", "-Htan", "state", "last-ack").stdout, 1)

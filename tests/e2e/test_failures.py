@@ -53,6 +53,7 @@ def restart_dataplane(gateway, hosts):
     assert_511_within(hosts, began, DATAPLANE_LIMIT_S)
 
 
+# REQ 4.death
 def test_dataplane_killed_and_restarted(gateway, hosts):
     """§6 row 1: 0 authorised packets lost, strangers dropped, 511 within 1 s of the restart."""
     with judged_traffic(gateway, hosts):
@@ -93,6 +94,7 @@ def connect_time(hosts):
     return float(done.stdout) or None
 
 
+# REQ 4.death
 def test_narthexd_killed(gateway, hosts):
     """§6 row 3: strangers still get 511s; the command line says that the daemon is away; sessions
     are there when it is back."""
@@ -105,6 +107,7 @@ def test_narthexd_killed(gateway, hosts):
     assert gateway.addresses() == {client4(2), client6(2)}
 
 
+# REQ 4.swap
 def test_narthexd_upgraded_in_place(gateway, hosts):
     """§6 row 3, DESIGN §2.2: a restart replaces the program through its pinned link; there is a
     classifier at every moment."""
@@ -118,6 +121,7 @@ def test_narthexd_upgraded_in_place(gateway, hosts):
     assert after not in (0, before)
 
 
+# REQ 4.death
 def test_both_killed_and_restarted(gateway, hosts):
     """§6 row 4: strangers dropped (fail closed), authorised clients untouched."""
     with judged_traffic(gateway, hosts):

@@ -14,7 +14,7 @@ def row_of(hosts, build):
 
 @pytest.mark.parametrize("flood", adversity.FLOODS, ids=lambda flood: flood.kind)
 def test_a_flood_harms_nobody(row_of, flood):
-    """REQ 3.amplification, REQ 3.cookie, REQ 3.stray, REQ 3.window, REQ 3.loop, REQ 2.incomplete:
+    """REQ 3.amplification, REQ 3.forged, REQ 3.flat, REQ 3.limit, REQ 3.window, REQ 3.loop, REQ 2.incomplete:
     ordinary clients all served, an authorised stream without a loss, memory flat, tables at their
     bound, never more out than in."""
     row = row_of(flood)

@@ -26,6 +26,7 @@ def assert_complete_511(response):
     assert not {"set-cookie", "www-authenticate", "expires", "etag", "last-modified", "server"} & set(response.headers)
 
 
+# REQ 1.nobody-else, REQ 1.status, REQ 1.no-store, REQ 1.fields
 @pytest.mark.parametrize("origin, client", FAMILIES)
 @pytest.mark.parametrize("fetch", PROGRAMS, ids=lambda program: program.__name__)
 def test_fetch_before_during_and_after_a_session(gateway, hosts, fetch, origin, client):
@@ -41,6 +42,7 @@ def test_fetch_before_during_and_after_a_session(gateway, hosts, fetch, origin, 
     assert_complete_511(fetch(hosts, target))
 
 
+# REQ 1.example
 def test_the_smallest_example(gateway, hosts):
     """REQUIREMENTS §1: GET /captive-portal-check with Host: api.example.test."""
     response = clients.curl(hosts, url(ORIGIN4, "/captive-portal-check"), None, "-H", "Host: api.example.test")
@@ -78,6 +80,7 @@ def test_a_thousand_fetches_one_after_another(gateway, hosts, origin, client):
     assert until(lambda: not last_ack(hosts), 1), last_ack(hosts)
 
 
+# REQ 3.last-ack
 @pytest.mark.parametrize("origin, client", FAMILIES)
 def test_two_hundred_fetches_at_once(gateway, hosts, origin, client):
     """Issue 2: 200 parallel fetches without one failure; REQUIREMENTS §3: the client's
@@ -103,6 +106,7 @@ def test_https_is_refused_at_once(gateway, hosts, origin, client):
     assert clients.curl(hosts, url(origin, scheme="https"), client).status == 200
 
 
+# REQ 4.dns
 def test_only_configured_resolvers_answer_before_login(gateway, hosts):
     """DESIGN §3.6: DNS to the configured resolvers only; REQUIREMENTS §4: 53 elsewhere is a leak."""
     assert clients.dns(hosts, ORIGIN4, client4(2)) == ORIGIN4
@@ -115,6 +119,7 @@ def test_only_configured_resolvers_answer_before_login(gateway, hosts):
     assert clients.dns(hosts, OTHER6, client6(2), kind="AAAA") == ORIGIN6
 
 
+# REQ 1.nobody-else
 @pytest.mark.parametrize("portal, client", [(PORTAL4, client4(2)), (PORTAL6, client6(2))], ids=["IPv4", "IPv6"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_the_portal_is_reached_before_login(gateway, hosts, portal, client, scheme):
@@ -131,6 +136,7 @@ def test_pings_pass_only_while_authorised(gateway, hosts, origin, client):
     assert clients.pings(hosts, origin, client, count=3) == 3
 
 
+# REQ 4.autoconf
 def test_address_configuration_works_before_login(gateway, hosts):
     """REQUIREMENTS §4: ARP and neighbour discovery of a client that is not authorised must work."""
     for family, neighbour in (("-4", "10.51.1.1"), ("-6", "2001:db8:51:1::1")):

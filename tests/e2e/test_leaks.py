@@ -18,6 +18,8 @@ def send_odd_packets(hosts, number, marker):
     return int(done.stdout)
 
 
+# REQ 4.fragments, REQ 4.options, REQ 4.extensions, REQ 4.tags, REQ 4.protocols,
+# REQ 4.ethertypes, REQ 4.tunnels, REQ 4.dns, REQ 4.quic
 def test_odd_packets_of_a_stranger_do_not_pass(gateway, hosts):
     """REQUIREMENTS §4: fragments, options, extension headers, VLAN tags, every protocol, tunnels,
     impossible flags and sources. Watched on the access interface itself, where whatever the

@@ -14,7 +14,7 @@ def row_of(hosts, build):
 
 @pytest.mark.parametrize("cable", adversity.CABLES, ids=lambda cable: cable.name.replace(" %", "%").replace(" ", "-"))
 def test_every_fetch_completes(row_of, cable):
-    """REQ 3.identical, REQ 3.fin, REQ 3.checksum: 300 of 300 fetches, IPv4 and IPv6, bring the very
+    """REQ 3.identical, REQ 3.last-ack, REQ 3.checksum: 300 of 300 fetches, IPv4 and IPv6, bring the very
     bytes that a good cable brings; no socket is left in LAST-ACK."""
     row = row_of(cable)
     print(row)

@@ -94,7 +94,7 @@ SYNS = [
 
 @pytest.mark.parametrize("syn, option", SYNS)
 def test_syn_draws_one_syn_ack(wire, family, syn, option):
-    """REQ 3.syn-ack: MSS option only, no ECE, not larger than the SYN, ACK = ISN+1 whatever came with it."""
+    """REQ 3.syn-ack, REQ 3.syn-data: MSS option only, no ECE, not larger than the SYN, ACK = ISN+1 whatever came with it."""
     client = wire.client(family)
     sent = client.send(syn.get("flags", "S"), syn.get("data", b""), options=syn["options"], tos=syn.get("tos", 0))
     answer = client.receive()
@@ -109,7 +109,7 @@ def test_syn_draws_one_syn_ack(wire, family, syn, option):
 
 
 def test_data_in_a_syn_is_asked_for_again(wire, family):
-    """REQ 3.syn-ack: no TFO; the client repeats its data after the handshake and is answered."""
+    """REQ 3.syn-data: no TFO; the client repeats its data after the handshake and is answered."""
     client = wire.client(family)
     client.send("S", REQUEST, options=[("MSS", 1460), (34, b"")])
     answer = client.receive()
@@ -122,7 +122,7 @@ def test_data_in_a_syn_is_asked_for_again(wire, family):
     (9000, FULL_BYTES), (65535, FULL_BYTES), (None, None),
 ])
 def test_the_response_fits_the_mss(wire, family, mss, limit):
-    """REQ 3.mss: full for 1,220 and more, else compact; absent means 536 (v4) or 1,220 (v6), RFC 9293 §3.7.1."""
+    """REQ 3.mss, REQ 3.mss-absent: full for 1,220 and more, else compact; absent means 536 (v4) or 1,220 (v6), RFC 9293 §3.7.1."""
     limit = limit or (COMPACT_BYTES if family == 4 else FULL_BYTES)
     client = wire.client(family)
     client.connect(mss=mss)
@@ -163,7 +163,7 @@ def test_a_reused_port_after_half_a_request(wire, family):
 
 
 def test_syn_acks_are_never_sent_again(wire, unanswered):
-    """REQ 3.syn-ack: stateless; the SYN-ACKs of this module's beginning came once and once only."""
+    """REQ 3.not-again: stateless; the SYN-ACKs of this module's beginning came once and once only."""
     began, clients = unanswered
     wire.poll(0)
     while (left := began + SYN_ACK_RETRANSMISSION_S - time.monotonic()) > 0:
@@ -177,7 +177,7 @@ def test_syn_acks_are_never_sent_again(wire, unanswered):
 
 @pytest.mark.parametrize("isn", [None, 2**32 - 1, 2**32 - 10, 2**31 - 5], ids=["random", "wraps-at-once", "wraps-in-request", "sign-changes"])
 def test_a_request_draws_one_segment(wire, family, isn):
-    """REQ 3.one-segment, REQ 1.status: with and without the handshake's last ACK; exactly one answer."""
+    """REQ 3.one-segment, REQ 3.no-last-ack, REQ 3.cookie: with and without the handshake's last ACK; exactly one answer."""
     for last_ack in (False, True):
         client = wire.client(family, isn=isn)
         client.connect()
@@ -235,7 +235,7 @@ def test_request_with_fin(wire, family):
 
 
 def test_fin_after_the_response(wire, family):
-    """REQ 3.fin: the client's FIN, and its retransmission, is acknowledged: LAST-ACK empties."""
+    """REQ 3.fin, REQ 3.last-ack: the client's FIN, and its retransmission, is acknowledged: LAST-ACK empties."""
     client = wire.client(family)
     client.connect()
     payload = assert_511(client.get(), client)
@@ -411,7 +411,7 @@ def test_a_stray_segment_draws_one_reset(wire, family, flags, data):
 
 
 def test_resets_have_a_limit_of_the_clients_own(wire, family):
-    """REQ 3.stray: so many a second; another client's stray segments are still answered."""
+    """REQ 3.limit: so many a second; another client's stray segments are still answered."""
     client = wire.client(family)
     for _ in range(400):
         client.send("A", ack=77)
@@ -440,7 +440,7 @@ def test_a_cookie_is_good_for_its_own_connection_only(wire, family):
 
 
 def test_other_ports_are_refused_at_once(wire, family):
-    """DESIGN §3.8: a SYN to a port that is not intercepted draws RST+ACK of ISN+1."""
+    """REQ 3.stray, DESIGN §3.8: a SYN to a port that is not intercepted draws RST+ACK of ISN+1."""
     for port in (443, 22, 8443):
         client = wire.client(family, server_port=port)
         client.send("S", options=[("MSS", 1460)])
@@ -534,7 +534,7 @@ def test_vlan_tags_are_mirrored(wire, family, tags):
 
 
 def test_three_tags_are_dropped(wire, family):
-    """REQ 4.vlan: what cannot be parsed is not answered."""
+    """REQ 4.tags: what cannot be parsed is not answered."""
     client = wire.client(family, tags=[(0x88A8, 1), (0x8100, 2), (0x8100, 3)])
     client.send("S", options=[("MSS", 1460)])
     client.send("A", ack=5)
@@ -584,7 +584,7 @@ def test_padded_requests_are_answered_without_padding(wire, family):
 
 
 def test_a_tls_client_hello_draws_a_reset(wire, family):
-    """REQ 2.h2-tls: on an intercepted port, at once."""
+    """REQ 2.tls: on an intercepted port, at once."""
     hello = bytes.fromhex("16030100c8010000c40303") + b"\x11" * 190
     client = wire.client(family)
     client.connect()
@@ -594,7 +594,7 @@ def test_a_tls_client_hello_draws_a_reset(wire, family):
 
 
 def test_the_http2_preface_is_answered(wire, family):
-    """REQ 2.h2-tls: GOAWAY(HTTP_1_1_REQUIRED), RFC 9113 §6.8, and the connection closes."""
+    """REQ 2.http2: GOAWAY(HTTP_1_1_REQUIRED), RFC 9113 §6.8, and the connection closes."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + struct.pack("!HBBBI", 0, 0, 4, 0, 0)
     client = wire.client(family)
     client.connect()
@@ -620,7 +620,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("request_bytes, status", REFUSED)
 def test_errors_are_one_segment_too(wire, family, request_bytes, status):
-    """REQ 2.syntax, REQ 3.one-segment: as the 511, with FIN and without RST."""
+    """REQ 3.one-segment, REQ 2.long-target, REQ 2.version: as the 511, with FIN and without RST."""
     client = wire.client(family)
     client.connect()
     for at in range(0, len(request_bytes), 1400):

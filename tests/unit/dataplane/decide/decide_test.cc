@@ -45,6 +45,7 @@ const Row kRows[] = {
     {"text/htmlx, text/plain", MediaType::kText},
 };
 
+// REQ 1.negotiation
 TEST(NegotiateMediaType, Table) {
   for (const Row& row : kRows) {
     EXPECT_EQ(static_cast<int>(NegotiateMediaType(row.accept)), static_cast<int>(row.wanted))

@@ -151,6 +151,8 @@ const std::vector<Row> kRows = {
     {"0x16 and no TLS", "\x16\x16", kError, HttpError::kNotHttp},
 };
 
+// REQ 2.crlf, REQ 2.host, REQ 2.colon, REQ 2.fold, REQ 2.controls, REQ 2.length,
+// REQ 2.long-target, REQ 2.version, REQ 2.not-http, REQ 2.http10, REQ 2.target
 TEST(ParseHttpRequest, Table) {
   for (const Row& row : kRows) {
     HttpRequest request;

@@ -49,6 +49,7 @@ TEST_P(Responses, FitOneSegmentAndHaveTheRightSum) {
   }
 }
 
+// REQ 1.status, REQ 1.no-store, REQ 1.fields
 TEST_P(Responses, NetworkAuthenticationRequiredIsExact) {
   const std::pair<Answer, std::string> kTypes[] = {
       {Answer::kHtml, "text/html; charset=utf-8"},
@@ -66,6 +67,7 @@ TEST_P(Responses, NetworkAuthenticationRequiredIsExact) {
   }
 }
 
+// REQ 2.head
 TEST_P(Responses, HeadIsTheHeaderSectionOfItsTwin) {
   for (size_t i = 0; i + 1 < static_cast<size_t>(Answer::kHttp2GoAway); i += 2) {
     const Message whole = Split(Get(static_cast<Answer>(i)));
@@ -77,6 +79,7 @@ TEST_P(Responses, HeadIsTheHeaderSectionOfItsTwin) {
   }
 }
 
+// REQ 1.body, REQ 1.no-imitation
 TEST_P(Responses, PageHoldsALinkAndNoForm) {
   const std::string page = Split(Get(Answer::kHtml)).body;
   EXPECT_TRUE(Has(page, "<a href=\"http://198.51.100.20/login\">"));
@@ -89,6 +92,7 @@ TEST_P(Responses, PageHoldsALinkAndNoForm) {
   }
 }
 
+// REQ 1.problem
 TEST_P(Responses, ProblemIsJson) {
   const auto problem = nlohmann::json::parse(Split(Get(Answer::kJson)).body);
   EXPECT_EQ(problem["status"], 511);
@@ -110,6 +114,7 @@ TEST_P(Responses, ErrorsNameTheirStatus) {
   }
 }
 
+// REQ 2.http2
 TEST_P(Responses, Http2GoAwayAsksForHttp11) {
   const std::string frames(Get(Answer::kHttp2GoAway).View());
   // SETTINGS, empty; then GOAWAY on stream 0 whose error code is 0xd.

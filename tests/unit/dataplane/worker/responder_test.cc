@@ -49,6 +49,7 @@ class ResponderTest : public testing::Test {
 
 // ---- whole requests ---------------------------------------------------------------------
 
+// REQ 3.one-segment, REQ 3.no-last-ack
 TEST_F(ResponderTest, GetDrawsTheWholeResponseInOneSegment) {
   for (const Connection& connection : {v4_, v6_}) {
     const auto reply = gateway_.Answer(connection.Data(0, kGet));
@@ -70,6 +71,7 @@ TEST_F(ResponderTest, CompactClientGetsTheCompactResponse) {
   EXPECT_LE(reply->payload.size(), 536u);
 }
 
+// REQ 3.identical
 TEST_F(ResponderTest, RetransmissionDrawsIdenticalBytes) {
   const auto first = gateway_.Receive(v4_.Data(0, kGet));
   gateway_.now_ns += 1'000'000'000;
@@ -120,6 +122,7 @@ TEST_F(ResponderTest, AnswersEachKindOfRequest) {
   }
 }
 
+// REQ 2.tls
 TEST_F(ResponderTest, TlsDrawsResetAtOnce) {
   const auto reply = gateway_.Answer(v4_.Data(0, "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"s));
   ASSERT_TRUE(reply);
@@ -129,6 +132,7 @@ TEST_F(ResponderTest, TlsDrawsResetAtOnce) {
   EXPECT_EQ(gateway_.Count(NX_WORKER_RST), 1u);
 }
 
+// REQ 1.reflection
 TEST_F(ResponderTest, NothingOfTheRequestIsReflected) {
   const std::string secret = "Zq7SecretZq7";
   const auto reply = gateway_.Receive(v4_.Data(
@@ -140,6 +144,7 @@ TEST_F(ResponderTest, NothingOfTheRequestIsReflected) {
 
 // ---- headers ----------------------------------------------------------------------------
 
+// REQ 3.vlan
 TEST_F(ResponderTest, VlanTagsAreMirrored) {
   const auto reply = gateway_.Answer(Ethernet{} / Vlan{.id = 0x6123, .tpid = 0x88a8} /
                                      Vlan{.id = 0x2456} / Ipv4{} / v4_.At(0) / Payload{kGet});
@@ -147,6 +152,7 @@ TEST_F(ResponderTest, VlanTagsAreMirrored) {
   EXPECT_EQ(reply->vlans, (std::vector<uint16_t>{0x6123, 0x2456}));
 }
 
+// REQ 3.ip
 TEST_F(ResponderTest, OptionsAndExtensionHeadersAreDropped) {
   Tcp tcp = v4_.At(0);
   tcp.options = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0};
@@ -177,6 +183,7 @@ TEST_F(ResponderTest, EthernetPaddingIsNotAcknowledged) {
   ExpectResponse(gateway_.Answer(frame), Full(narthex::Answer::kHtml), kGet.size(), v4_);
 }
 
+// REQ 3.checksum
 TEST_F(ResponderTest, BadChecksumsAreDropped) {
   Tcp bad = v4_.At(0);
   bad.checksum_xor = 0x0101;
@@ -190,6 +197,7 @@ TEST_F(ResponderTest, BadChecksumsAreDropped) {
 
 // ---- the cookie -------------------------------------------------------------------------
 
+// REQ 3.cookie
 TEST_F(ResponderTest, NoReplyWithoutAValidCookie) {
   for (uint32_t distance = 1; distance < 1'000'000'000; distance = distance * 2 + 1) {
     for (const uint32_t ack : {v4_.Cookie() + 1 - distance - 4, v4_.Cookie() + 1300 + distance}) {
@@ -210,6 +218,7 @@ TEST_F(ResponderTest, CookieBindsAddressPortZoneAndVersion) {
   EXPECT_FALSE(gateway_.Receive(Ethernet{} / Ipv4{} / tcp / Payload{kGet}));
 }
 
+// REQ 3.cookie-age
 TEST_F(ResponderTest, CookieOfTheSlotBeforeIsValidAndOlderIsNot) {
   const Bytes frame = v4_.Data(0, kGet);
   gateway_.now_ns += NX_COOKIE_SLOT_NS;
@@ -218,6 +227,7 @@ TEST_F(ResponderTest, CookieOfTheSlotBeforeIsValidAndOlderIsNot) {
   EXPECT_FALSE(gateway_.Receive(frame));
 }
 
+// REQ 3.reuse
 TEST_F(ResponderTest, PortReusedWithAnotherIsnIsANewConnection) {
   ExpectResponse(gateway_.Answer(v4_.Data(0, kGet)), Full(narthex::Answer::kHtml), kGet.size(),
                  v4_);
@@ -236,6 +246,7 @@ TEST_F(ResponderTest, PortReuseForgetsTheOldPieces) {
 
 // ---- windows, FIN, data after the response ------------------------------------------------
 
+// REQ 3.window
 TEST_F(ResponderTest, WindowSmallerThanTheResponseDrawsNothing) {
   const auto size = static_cast<uint16_t>(Full(narthex::Answer::kHtml).size());
   for (const uint16_t window : {uint16_t{0}, uint16_t{1}, static_cast<uint16_t>(size - 1)}) {
@@ -252,6 +263,7 @@ TEST_F(ResponderTest, FinWithTheRequestIsAcknowledgedAndAnswered) {
   ExpectResponse(reply, Full(narthex::Answer::kHtml), kGet.size() + 1, v4_);
 }
 
+// REQ 3.after
 TEST_F(ResponderTest, DataAfterTheResponseIsAcknowledgedNeverReset) {
   const auto response = gateway_.Answer(v4_.Data(0, kGet));
   ASSERT_TRUE(response);
@@ -296,6 +308,7 @@ TEST_F(ResponderTest, OneByteAtATime) {
   EXPECT_EQ(gateway_.Count(NX_WORKER_REASSEMBLED), 2u);
 }
 
+// REQ 3.split
 TEST_F(ResponderTest, EverySplitInTwoPieces) {
   for (uint32_t split = 1; split < kGet.size(); split++) {
     v4_.sport++;
@@ -317,6 +330,7 @@ TEST_F(ResponderTest, EverySplitReorderedDrawsNoError) {
   EXPECT_EQ(gateway_.Count(NX_WORKER_ERROR_RESPONSE), 0u);
 }
 
+// REQ 3.split
 TEST_F(ResponderTest, ThreePiecesInEveryOrder) {
   const uint32_t cuts[] = {0, 20, 50, static_cast<uint32_t>(kGet.size())};
   int order[] = {0, 1, 2};
@@ -330,6 +344,7 @@ TEST_F(ResponderTest, ThreePiecesInEveryOrder) {
   } while (std::next_permutation(order, order + 3));
 }
 
+// REQ 3.split
 TEST_F(ResponderTest, OverlappingPieces) {
   ExpectAck(gateway_.Answer(v4_.Data(0, kGet.substr(0, 30))), 30, v4_);
   ExpectAck(gateway_.Answer(v4_.Data(10, kGet.substr(10, 30))), 40, v4_);
@@ -390,6 +405,7 @@ TEST_F(ResponderTest, LargeHeadersAreReassembled) {
   }
 }
 
+// REQ 2.long-fields
 TEST_F(ResponderTest, HeadersBeyondTheBufferDraw431Once) {
   const std::string start = "GET / HTTP/1.1\r\nHost: a\r\nCookie: ";
   ExpectAck(gateway_.Answer(v4_.Data(0, start)), start.size(), v4_);
@@ -406,6 +422,7 @@ TEST_F(ResponderTest, HeadersBeyondTheBufferDraw431Once) {
                  at + 1460, v4_);
 }
 
+// REQ 2.incomplete
 TEST_F(ResponderTest, RequestThatNeverCompletesIsDroppedByTheTimer) {
   ExpectAck(gateway_.Answer(v4_.Data(0, kGet.substr(0, 30))), 30, v4_);
   gateway_.now_ns += 9'999'999'999;
@@ -417,6 +434,7 @@ TEST_F(ResponderTest, RequestThatNeverCompletesIsDroppedByTheTimer) {
   EXPECT_FALSE(gateway_.Answer(v4_.Data(30, kGet.substr(30))));
 }
 
+// REQ 3.flat
 TEST_F(ResponderTest, AFullTableEvictsTheOldestAndHurtsNobodyElse) {
   Gateway small({.entries = 4, .entry_bytes = 1024, .timeout_ns = 1000});
   Connection connection{.gateway = &small};
@@ -446,6 +464,7 @@ TEST_F(ResponderTest, SlowlorisLeavesWholeRequestsAlone) {
   EXPECT_EQ(gateway_.Count(NX_WORKER_REASSEMBLY_EVICTED), 10'000u - 1024);
 }
 
+// REQ 3.loop
 TEST_F(ResponderTest, OwnOutputFedBackDrawsNothing) {
   const auto response = gateway_.Receive(v4_.Data(0, kGet));
   ASSERT_TRUE(response);
