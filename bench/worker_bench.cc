@@ -134,7 +134,7 @@ void Measure(benchmark::State& state, bool ipv6, const std::string& request) {
   Worker<MemoryPort> worker(port, gateway.responder, gateway.worker);
   const std::vector<Bytes> requests = Requests(gateway, ipv6, request);
   const Instant now = Instant::FromNs(gateway.now_ns);
-  const Response& response = gateway.responses.Full(Answer::kHtml);
+  const Response& response = gateway.responses.Full({Answer::kHtml});
   std::vector<double> floors, ratios;
   for (auto _ : state) {
     const double floor = NanosecondsEach(port, requests, [&] { Floor(port, response); });
@@ -189,9 +189,12 @@ BENCHMARK_CAPTURE(ParseHttp, browser, kBrowser);
 void DecideBrowser(benchmark::State& state) {
   HttpRequest parsed;
   if (ParseHttpRequest(kBrowser, parsed).status != HttpStatus::kComplete) return;
-  for (auto _ : state) benchmark::DoNotOptimize(Decide(parsed));
+  const Offer offers[] = {{}, {MediaType::kHtml, {"en", "de"}}, {MediaType::kHtml, {"it", "de"}}};
+  const Offer& offer = offers[state.range(0)];
+  for (auto _ : state) benchmark::DoNotOptimize(Decide(parsed, offer));
 }
-BENCHMARK(DecideBrowser);
+// One language; the second choice of two; none of two.
+BENCHMARK(DecideBrowser)->DenseRange(0, 2);
 
 void ParseAndVerify(benchmark::State& state) {
   Gateway gateway;

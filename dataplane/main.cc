@@ -70,7 +70,17 @@ void Serve(Events& events, PolicySwap& policy, const std::string& policy_path) {
   }
 }
 
+// What narthexd asks before it hands a policy over.
+int CheckPolicy(const std::string& path) {
+  std::string error;
+  const auto snapshot = ReadSnapshot(path, error);
+  if (!snapshot) return Fail(error);
+  std::printf("%s: good, version %u\n", path.c_str(), snapshot->version);
+  return 0;
+}
+
 int Main(const Options& options) {
+  if (!options.check_policy.empty()) return CheckPolicy(options.check_policy);
   const std::string policy_path = options.run_directory + "/policy.json";
   std::string error;
   auto snapshot = ReadSnapshot(policy_path, error);

@@ -10,13 +10,17 @@ namespace narthex {
 namespace {
 
 constexpr char kUsage[] =
-    "usage: narthex-dataplane [--instance NAME | --run DIR] [--version] [--help]\n"
+    "usage: narthex-dataplane [--instance NAME | --run DIR | --check-policy FILE]\n"
+    "                         [--version] [--help]\n"
     "\n"
     "Answers the HTTP of clients that have not logged in, on the interfaces of a running\n"
     "narthexd.\n"
     "\n"
     "  --instance NAME  the same as --run /run/NAME\n"
     "  --run DIR        the instance's run directory (default /run/narthex)\n"
+    "  --check-policy FILE\n"
+    "                   say whether a policy snapshot can be used, and exit with 0 or 1;\n"
+    "                   FILE may be - for standard input\n"
     "  --version        print the version\n"
     "  --help           print this\n";
 
@@ -30,6 +34,7 @@ bool ValidInstance(const char* name) {
 bool ReadOptions(int argc, char** argv, Options& options, int& exit_code) {
   static const option kOptions[] = {{"instance", required_argument, nullptr, 'i'},
                                     {"run", required_argument, nullptr, 'r'},
+                                    {"check-policy", required_argument, nullptr, 'c'},
                                     {"version", no_argument, nullptr, 'v'},
                                     {"help", no_argument, nullptr, 'h'},
                                     {}};
@@ -45,14 +50,19 @@ bool ReadOptions(int argc, char** argv, Options& options, int& exit_code) {
       std::puts("narthex-dataplane " NARTHEX_VERSION);
       return false;
     }
-    const bool usable = choice == 'r' ? *optarg != 0 : choice == 'i' && ValidInstance(optarg);
+    const bool usable = choice == 'i' ? ValidInstance(optarg) : choice != '?' && *optarg != 0;
     if (!usable || chosen) {
       if (choice != '?')
-        std::fprintf(stderr, "narthex-dataplane: bad or repeated --instance or --run\n");
+        std::fprintf(stderr,
+                     "narthex-dataplane: bad or repeated --instance, --run or --check-policy\n");
       exit_code = 2;
       return false;
     }
     chosen = true;
+    if (choice == 'c') {
+      options.check_policy = optarg;
+      continue;
+    }
     options.run_directory = choice == 'r' ? optarg : std::string("/run/") + optarg;
   }
   if (optind != argc) {

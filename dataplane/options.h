@@ -8,6 +8,7 @@ namespace narthex {
 
 struct Options {
   std::string run_directory = "/run/narthex";
+  std::string check_policy;  // a file to check instead of running; "-" is standard input
 };
 
 // False if the program shall end with `exit_code`: help, version, or a usage error (2).

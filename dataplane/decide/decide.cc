@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "decide/decide.h"
 
-#include "decide/accept.h"
-
 namespace narthex {
 namespace {
 
@@ -11,40 +9,48 @@ Answer ForMethod(Answer answer, bool head) {
   return head ? static_cast<Answer>(static_cast<uint8_t>(answer) + 1) : answer;
 }
 
-}  // namespace
-
-Answer Decide(const HttpRequest& request) {
-  const bool head = request.method == HttpMethod::kHead;
-  switch (NegotiateMediaType(request.accept)) {
+Answer AnswerIn(MediaType type) {
+  switch (type) {
     case MediaType::kJson:
-      return ForMethod(Answer::kJson, head);
+      return Answer::kJson;
     case MediaType::kText:
-      return ForMethod(Answer::kText, head);
+      return Answer::kText;
     case MediaType::kHtml:
       break;
   }
-  return ForMethod(Answer::kHtml, head);
+  return Answer::kHtml;
 }
 
-Answer DecideError(HttpError error, bool head) {
+}  // namespace
+
+Decision Decide(const HttpRequest& request, const Offer& offer) {
+  const MediaType type = NegotiateMediaType(request.accept, offer.default_media_type);
+  const bool head = request.method == HttpMethod::kHead;
+  const uint8_t language = offer.languages.size() == 1
+                               ? uint8_t{0}
+                               : ChooseLanguage(request.accept_language, offer.languages);
+  return {ForMethod(AnswerIn(type), head), language};
+}
+
+Decision DecideError(HttpError error, bool head) {
   switch (error) {
     case HttpError::kTargetTooLong:
-      return ForMethod(Answer::kTargetTooLong, head);
+      return {ForMethod(Answer::kTargetTooLong, head)};
     case HttpError::kVersionNotSupported:
-      return ForMethod(Answer::kVersionNotSupported, head);
+      return {ForMethod(Answer::kVersionNotSupported, head)};
     case HttpError::kHttp2Preface:
-      return Answer::kHttp2GoAway;
+      return {Answer::kHttp2GoAway};
     case HttpError::kTls:
       // RST at once: the client then knows that this is no place for TLS.
-      return Answer::kReset;
+      return {Answer::kReset};
     case HttpError::kNone:
     case HttpError::kNotHttp:
     case HttpError::kBadRequest:
       break;
   }
-  return ForMethod(Answer::kBadRequest, head);
+  return {ForMethod(Answer::kBadRequest, head)};
 }
 
-Answer DecideTooLarge(bool head) { return ForMethod(Answer::kFieldsTooLarge, head); }
+Decision DecideTooLarge(bool head) { return {ForMethod(Answer::kFieldsTooLarge, head)}; }
 
 }  // namespace narthex

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "decide/accept.h"
+#include "decide/language.h"
 #include "parse/http_request.h"
 
 namespace narthex {
@@ -33,18 +35,36 @@ enum class Answer : uint8_t {
   kReset,        // RST; nothing rendered
 };
 inline constexpr size_t kRenderedAnswers = static_cast<size_t>(Answer::kReset);
+// The first of them are rendered in each language of a zone.
+inline constexpr size_t kLocalisedAnswers = static_cast<size_t>(Answer::kBadRequest);
 
 constexpr bool IsNetworkAuthenticationRequired(Answer answer) {
   return answer <= Answer::kTextHead;
 }
 
-// The answer to a complete request: 511 in the form that `Accept` prefers (RFC 9110 §12.5.1).
-[[nodiscard]] Answer Decide(const HttpRequest& request);
+// What a zone's response is chosen by: one of the above in one of the zone's languages. Errors
+// have one language only.
+struct Decision {
+  Answer answer;
+  uint8_t language = 0;
+
+  bool operator==(const Decision&) const = default;
+};
+
+// What a zone has to choose from.
+struct Offer {
+  MediaType default_media_type = MediaType::kHtml;
+  LanguageTags languages = {"en"};  // lower case; the first is for everybody else
+};
+
+// The answer to a complete request: 511 in the form that `Accept` prefers (RFC 9110 §12.5.1) and
+// the language that `Accept-Language` does (§12.5.4).
+[[nodiscard]] Decision Decide(const HttpRequest& request, const Offer& offer);
 
 // The answer to what cannot become a request. `head`: the method was HEAD.
-[[nodiscard]] Answer DecideError(HttpError error, bool head);
+[[nodiscard]] Decision DecideError(HttpError error, bool head);
 
 // The answer to a request whose header section does not fit the reassembly buffer (RFC 6585 §5).
-[[nodiscard]] Answer DecideTooLarge(bool head);
+[[nodiscard]] Decision DecideTooLarge(bool head);
 
 }  // namespace narthex

@@ -6,62 +6,15 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
-#include <stdexcept>
+
+#include "policy/members.h"
+#include "policy/network.h"
 
 namespace narthex {
 namespace {
 
-using nlohmann::json;
-
 constexpr size_t kMaxSnapshotBytes = 16 << 20;
-constexpr size_t kMaxTextBytes = 1024;
-
-// Thrown and caught inside this file only: loading is no hot path.
-struct BadSnapshot : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-const json& Member(const json& object, const char* name) {
-  const auto found = object.find(name);
-  if (found == object.end()) throw BadSnapshot(std::string("\"") + name + "\" is missing");
-  return *found;
-}
-
-uint64_t Number(const json& object, const char* name, uint64_t least, uint64_t most) {
-  const json& value = Member(object, name);
-  if (!value.is_number_unsigned() || value.get<uint64_t>() < least ||
-      value.get<uint64_t>() > most) {
-    throw BadSnapshot(std::string("\"") + name + "\" is no number from " + std::to_string(least) +
-                      " to " + std::to_string(most));
-  }
-  return value.get<uint64_t>();
-}
-
-bool Flag(const json& object, const char* name) {
-  const json& value = Member(object, name);
-  if (!value.is_boolean()) throw BadSnapshot(std::string("\"") + name + "\" is no boolean");
-  return value.get<bool>();
-}
-
-// Text without control characters, not empty.
-std::string Text(const json& object, const char* name, size_t max_bytes = kMaxTextBytes) {
-  const json& value = Member(object, name);
-  if (!value.is_string()) throw BadSnapshot(std::string("\"") + name + "\" is no string");
-  const auto& text = value.get_ref<const std::string&>();
-  if (text.empty() || text.size() > max_bytes) {
-    throw BadSnapshot(std::string("\"") + name + "\" must have 1 to " + std::to_string(max_bytes) +
-                      " bytes");
-  }
-  for (char c : text) {
-    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
-      throw BadSnapshot(std::string("\"") + name + "\" holds control characters");
-    }
-  }
-  return text;
-}
 
 std::string Name(const json& object, const char* name, size_t max_bytes) {
   std::string text = Text(object, name, max_bytes);
@@ -82,21 +35,6 @@ std::string InterfaceName(const json& object) {
   return text;
 }
 
-// An absolute URL of ASCII that can stand in HTML, JSON and text (RFC 3986 §2).
-std::string PortalUrl(const json& object) {
-  std::string url = Text(object, "portal_url");
-  const bool http = url.rfind("http://", 0) == 0 && url.size() > 7;
-  const bool https = url.rfind("https://", 0) == 0 && url.size() > 8;
-  if (!http && !https) throw BadSnapshot("\"portal_url\" is no absolute http or https URL");
-  for (char c : url) {
-    if (static_cast<uint8_t>(c) <= 0x20 || static_cast<uint8_t>(c) >= 0x7f ||
-        std::strchr("\"<>\\^`{|}", c)) {
-      throw BadSnapshot("\"portal_url\" holds characters that a URL must percent-encode");
-    }
-  }
-  return url;
-}
-
 ZoneSnapshot ParseZone(const json& zone) {
   if (!zone.is_object()) throw BadSnapshot("a zone is no object");
   const auto id = static_cast<uint16_t>(Number(zone, "id", 1, UINT16_MAX));
@@ -104,10 +42,18 @@ ZoneSnapshot ParseZone(const json& zone) {
   const auto worker_base =
       static_cast<uint16_t>(Number(zone, "worker_base", 0, NX_MAX_WORKERS - queues));
   std::string error;
-  auto responses = ResponseSet::Render(
-      {.network_name = Text(zone, "network_name"), .portal_url = PortalUrl(zone)}, error);
+  auto responses = ResponseSet::Render(ReadNetwork(zone), error);
   if (!responses) throw BadSnapshot(error);
   return {id, Name(zone, "name", 64), InterfaceName(zone), queues, worker_base, *responses};
+}
+
+// How a message calls a zone.
+std::string ZoneLabel(const json& zone, size_t index) {
+  try {
+    return "zone '" + Name(zone, "name", 64) + "'";
+  } catch (const std::exception&) {
+    return "zone " + std::to_string(index + 1);
+  }
 }
 
 void ParseZones(const json& root, Snapshot& snapshot) {
@@ -132,7 +78,7 @@ void ParseZones(const json& root, Snapshot& snapshot) {
       }
       snapshot.zones.push_back(std::move(zone));
     } catch (const BadSnapshot& bad) {
-      throw BadSnapshot("zone " + std::to_string(i + 1) + ": " + bad.what());
+      throw BadSnapshot(ZoneLabel(zones[i], i) + ": " + bad.what());
     }
   }
 }
@@ -185,7 +131,7 @@ std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view text, std::string
 }
 
 std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::string& error) {
-  std::ifstream file(path, std::ios::binary);
+  std::ifstream file(path == "-" ? "/dev/stdin" : path, std::ios::binary);
   if (!file) {
     error =
         "no policy snapshot at " + path + " (" + std::strerror(errno) + "): start narthexd first";

@@ -44,7 +44,7 @@ struct Snapshot {
 // Parses policy.json; null and one line in `error` if it cannot be used.
 std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view json, std::string& error);
 
-// Reads RUN/policy.json.
+// Reads RUN/policy.json, or standard input for "-".
 std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::string& error);
 
 }  // namespace narthex

@@ -2,8 +2,9 @@
 // The responses of one zone, rendered at load into immutable bytes with their checksum sums.
 //
 // Each answer exists twice: full, for clients whose MSS is 1220 or more, and compact, for 536.
-// Either fits one segment, headers included (bpf/abi.h). A zone whose network name or portal URL
-// does not fit the compact rendering is refused with the reason.
+// Either fits one segment, headers included (bpf/abi.h). A zone whose texts do not fit is refused
+// with the number of bytes too many. A field that changes with time (the Date of a 302) would be an
+// offset in Response, written and summed by the segment's writer; nothing needs one yet.
 //
 // Threads: immutable once built; any number of readers.
 #pragma once
@@ -13,9 +14,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bpf/abi.h"
 #include "decide/decide.h"
+#include "reply/network.h"
 #include "wire/checksum.h"
 
 namespace narthex {
@@ -28,25 +31,32 @@ struct Response {
   std::string_view View() const { return {reinterpret_cast<const char*>(bytes.data()), size}; }
 };
 
-// What an operator says about an access network.
-struct NetworkDescription {
-  std::string network_name;  // UTF-8
-  std::string portal_url;    // absolute, http or https
-};
-
 class ResponseSet {
  public:
-  // Nothing and a reason in `error` if a rendering does not fit.
+  // Nothing and one line in `error` if a page cannot be used or a rendering does not fit.
   static std::optional<ResponseSet> Render(const NetworkDescription& network, std::string& error);
 
-  const Response& Full(Answer answer) const { return full_[static_cast<size_t>(answer)]; }
-  const Response& Compact(Answer answer) const { return compact_[static_cast<size_t>(answer)]; }
+  // What these responses can be chosen from.
+  const Offer& GetOffer() const { return offer_; }
+
+  const Response& Full(Decision decision) const { return full_[Index(decision)]; }
+  const Response& Compact(Decision decision) const { return compact_[Index(decision)]; }
 
  private:
   ResponseSet() = default;
 
-  std::array<Response, kRenderedAnswers> full_;
-  std::array<Response, kRenderedAnswers> compact_;
+  // The errors, then the answers of each language.
+  static size_t Index(Decision decision) {
+    constexpr size_t kErrors = kRenderedAnswers - kLocalisedAnswers;
+    const auto answer = static_cast<size_t>(decision.answer);
+    if (answer >= kLocalisedAnswers) return answer - kLocalisedAnswers;
+    return kErrors + decision.language * kLocalisedAnswers + answer;
+  }
+  bool RenderAnswer(const NetworkDescription& network, Decision decision, std::string& error);
+
+  Offer offer_;
+  std::vector<Response> full_;
+  std::vector<Response> compact_;
 };
 
 }  // namespace narthex

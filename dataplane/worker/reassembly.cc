@@ -140,9 +140,9 @@ Reassembly::Entry* Reassembly::Create(const nx_flow& flow, Seq cookie, Seq seque
   return &entry;
 }
 
-void Reassembly::MarkAnswered(Entry* entry, Answer answer, Seq end, uint64_t now_ns) {
+void Reassembly::MarkAnswered(Entry* entry, Decision decision, Seq end, uint64_t now_ns) {
   entry->answered_ = true;
-  entry->answer_ = answer;
+  entry->decision_ = decision;
   entry->answered_end_ = end;
   Unlink(IndexOf(entry));
   LinkNewest(IndexOf(entry), now_ns);

@@ -64,7 +64,7 @@ class Reassembly {
     bool SeenOften() const { return sightings_ >= kSightings; }
 
     bool Answered() const { return answered_; }
-    Answer GetAnswer() const { return answer_; }
+    Decision GetDecision() const { return decision_; }
     // What the answer acknowledged; never goes back.
     Seq AnsweredEnd() const { return answered_end_; }
     void AdvanceAnsweredEnd(Seq end) {
@@ -91,7 +91,7 @@ class Reassembly {
     uint8_t sightings_;
     bool fin_seen_;
     bool answered_;
-    Answer answer_;
+    Decision decision_;
     uint64_t deadline_ns_;
     uint32_t older_;
     uint32_t newer_;
@@ -107,7 +107,7 @@ class Reassembly {
   Entry* Create(const nx_flow& flow, Seq cookie, Seq sequence, uint64_t now_ns, bool& evicted);
 
   // Marks an entry as answered up to `end`; its time begins anew.
-  void MarkAnswered(Entry* entry, Answer answer, Seq end, uint64_t now_ns);
+  void MarkAnswered(Entry* entry, Decision decision, Seq end, uint64_t now_ns);
 
   // Removes what is out of time; returns how many of them had no answer yet.
   uint32_t Expire(uint64_t now_ns);

@@ -63,10 +63,10 @@ uint32_t Responder::HandleRequest(uint8_t* frame, const Packet& packet, Instant 
   const HttpResult result = ParseHttpRequest(payload, request);
   if (result.status != HttpStatus::kComplete) return HandlePiece(frame, packet, result, now);
 
-  const Answer answer = Decide(request);
+  const Decision decision = Decide(request, responses_->GetOffer());
   // The segments of a body follow, perhaps before the client sees the response.
-  if (request.has_body) return Remember(frame, packet, answer, now);
-  return Reply(frame, packet, answer, End(packet));
+  if (request.has_body) return Remember(frame, packet, decision, now);
+  return Reply(frame, packet, decision, End(packet));
 }
 
 // A segment that is no whole request: a piece of one, part of a body, or an error.
@@ -78,7 +78,7 @@ uint32_t Responder::HandlePiece(uint8_t* frame, const Packet& packet, const Http
     // Each segment that follows draws the response again, with the acknowledgement: so nothing
     // after the request is ever acknowledged to a client without the response beside it.
     entry->AdvanceAnsweredEnd(End(packet));
-    return Reply(frame, packet, entry->GetAnswer(), entry->AnsweredEnd());
+    return Reply(frame, packet, entry->GetDecision(), entry->AnsweredEnd());
   }
   if (!entry) {
     if (alone.status == HttpStatus::kError &&
@@ -101,7 +101,7 @@ uint32_t Responder::JudgeRun(uint8_t* frame, const Packet& packet, Reassembly::E
   switch (result.status) {
     case HttpStatus::kComplete:
       counters_.Add(NX_WORKER_REASSEMBLED);
-      return AnswerEntry(frame, packet, entry, Decide(request), now);
+      return AnswerEntry(frame, packet, entry, Decide(request, responses_->GetOffer()), now);
     case HttpStatus::kError:
       if (beginning == Beginning::kUnlikely && !entry->SeenOften()) return 0;
       return AnswerEntry(frame, packet, entry, DecideError(result.error, result.head), now);
@@ -119,36 +119,40 @@ uint32_t Responder::JudgeRun(uint8_t* frame, const Packet& packet, Reassembly::E
 }
 
 uint32_t Responder::AnswerEntry(uint8_t* frame, const Packet& packet, Reassembly::Entry* entry,
-                                Answer answer, Instant now) {
+                                Decision decision, Instant now) {
   const Seq end = entry->RunEnd();
-  reassembly_.MarkAnswered(entry, answer, end, now.ns);
-  return Reply(frame, packet, answer, end);
+  reassembly_.MarkAnswered(entry, decision, end, now.ns);
+  return Reply(frame, packet, decision, end);
 }
 
 // Answers a segment and keeps the answer for those that follow it.
-uint32_t Responder::Remember(uint8_t* frame, const Packet& packet, Answer answer, Instant now) {
+uint32_t Responder::Remember(uint8_t* frame, const Packet& packet, Decision decision, Instant now) {
   Reassembly::Entry* entry = reassembly_.Find(packet.flow, packet.acknowledgement, packet.sequence);
   if (!entry) entry = CreateEntry(packet, now);
   Seq end = End(packet);
   if (entry->Answered() && entry->AnsweredEnd() > end) end = entry->AnsweredEnd();
-  reassembly_.MarkAnswered(entry, answer, end, now.ns);
-  return Reply(frame, packet, answer, end);
+  reassembly_.MarkAnswered(entry, decision, end, now.ns);
+  return Reply(frame, packet, decision, end);
 }
 
-uint32_t Responder::Reply(uint8_t* frame, const Packet& packet, Answer answer, Seq acknowledge) {
-  if (answer == Answer::kReset) {
+uint32_t Responder::Reply(uint8_t* frame, const Packet& packet, Decision decision,
+                          Seq acknowledge) {
+  if (decision.answer == Answer::kReset) {
     counters_.Add(NX_WORKER_RST);
     return WriteReset(frame, packet);
   }
+  // It may have been remembered from a policy with more languages.
+  if (decision.language >= responses_->GetOffer().languages.size()) decision.language = 0;
   const Response& response =
-      mss_class_ == NX_MSS_FULL ? responses_->Full(answer) : responses_->Compact(answer);
+      mss_class_ == NX_MSS_FULL ? responses_->Full(decision) : responses_->Compact(decision);
   // The window has no scale: the SYN-ACK offered none.
   if (packet.window_bytes < response.size) {
     counters_.Add(NX_WORKER_WINDOW_TOO_SMALL);
     return 0;
   }
-  counters_.Add(IsNetworkAuthenticationRequired(answer) ? NX_WORKER_NETWORK_AUTHENTICATION_REQUIRED
-                                                        : NX_WORKER_ERROR_RESPONSE);
+  counters_.Add(IsNetworkAuthenticationRequired(decision.answer)
+                    ? NX_WORKER_NETWORK_AUTHENTICATION_REQUIRED
+                    : NX_WORKER_ERROR_RESPONSE);
   return WriteResponse(frame, packet, acknowledge, response);
 }
 

@@ -51,9 +51,9 @@ class Responder {
   uint32_t HandlePiece(uint8_t* frame, const Packet& packet, const HttpResult& alone, Instant now);
   uint32_t JudgeRun(uint8_t* frame, const Packet& packet, Reassembly::Entry* entry, Instant now);
   uint32_t AnswerEntry(uint8_t* frame, const Packet& packet, Reassembly::Entry* entry,
-                       Answer answer, Instant now);
-  uint32_t Remember(uint8_t* frame, const Packet& packet, Answer answer, Instant now);
-  uint32_t Reply(uint8_t* frame, const Packet& packet, Answer answer, Seq acknowledge);
+                       Decision decision, Instant now);
+  uint32_t Remember(uint8_t* frame, const Packet& packet, Decision decision, Instant now);
+  uint32_t Reply(uint8_t* frame, const Packet& packet, Decision decision, Seq acknowledge);
   uint32_t Acknowledge(uint8_t* frame, const Packet& packet, Seq acknowledge);
   Reassembly::Entry* CreateEntry(const Packet& packet, Instant now);
 

@@ -36,7 +36,9 @@ void Fuzz(std::string_view input) {
                                   request.accept, request.accept_language, request.user_agent}) {
       CheckView(view, owned);
     }
-    Check(IsNetworkAuthenticationRequired(Decide(request)));
+    static const Offer offer{MediaType::kText, {"en", "de", "zh-hant"}};
+    const Decision decision = Decide(request, offer);
+    Check(IsNetworkAuthenticationRequired(decision.answer) && decision.language < 3);
   } else if (result.status == HttpStatus::kError) {
     Check(result.error != HttpError::kNone);
     Check(!IsNetworkAuthenticationRequired(DecideError(result.error, result.head)));

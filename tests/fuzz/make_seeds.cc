@@ -67,7 +67,18 @@ void Write(const fs::path& directory) {
                               Extension{.type = 51, .body = Bytes(22)} / v6.At(0) / Payload{kGet}};
 
   Corpus http(directory / "http_request"), packet(directory / "packet"),
-      responder(directory / "responder");
+      responder(directory / "responder"), policy(directory / "policy");
+  policy.Add(
+      "<!DOCTYPE html>\n<html lang={{language}}><meta charset=utf-8><title>{{title}}</title>"
+      "<style>p{color:red}</style><p class='a' style=\"margin:0\">{{message}}<br/>"
+      "{{network_name}}<img src=data:image/png;base64,AA alt=x><a href=tel:1>1</a>"
+      "<a href=\"{{login_url}}\">{{link_text}}</a>\n</html>\n");
+  policy.Add(
+      "{\"version\":1,\"instance\":\"i\",\"bpffs\":\"/b\",\"hugepages\":\"never\","
+      "\"idle_backoff\":true,\"zones\":[{\"id\":1,\"name\":\"z\",\"interface\":\"e\","
+      "\"queues\":1,\"worker_base\":0,\"network_name\":\"n\",\"portal_url\":\"http://p/\","
+      "\"api_url\":\"https://p/\",\"default_media_type\":\"text\",\"languages\":[{\"tag\":"
+      "\"de\",\"title\":\"t\",\"message\":\"m\",\"link_text\":\"l\"}]}]}");
   for (const std::string& request : kRequests) {
     http.Add(request);
     responder.Add(SegmentStep(32, 0, request) + SegmentStep(32, 0, request));

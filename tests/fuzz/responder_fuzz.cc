@@ -32,8 +32,12 @@ constexpr size_t kMaxFrameBytes = 1600;
 
 bool IsRendered(const ResponseSet& set, const std::string& payload) {
   for (size_t i = 0; i < kRenderedAnswers; i++) {
-    const auto answer = static_cast<narthex::Answer>(i);
-    if (payload == set.Full(answer).View() || payload == set.Compact(answer).View()) return true;
+    for (uint8_t language = 0; language < set.GetOffer().languages.size(); language++) {
+      const Decision decision{static_cast<narthex::Answer>(i), language};
+      if (payload == set.Full(decision).View() || payload == set.Compact(decision).View()) {
+        return true;
+      }
+    }
   }
   return false;
 }
@@ -109,7 +113,14 @@ void CheckReply(const Bytes& frame, const Bytes& reply, const Gateway& gateway) 
 }
 
 void Fuzz(const uint8_t* data, size_t size) {
-  static const ResponseSet responses = RenderResponses();
+  static const ResponseSet responses = [] {
+    std::string error;
+    return *ResponseSet::Render(
+        {.network_name = "N",
+         .portal_url = "http://198.51.100.20/login",
+         .languages = {{}, {.tag = "de", .title = "t", .message = "m", .link_text = "l"}}},
+        error);
+  }();
   // A small table, so that it is full soon.
   Gateway gateway({.entries = 3, .entry_bytes = 2048, .timeout_ns = 10'000'000'000}, responses);
   while (size >= 3) {

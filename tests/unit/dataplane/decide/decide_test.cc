@@ -3,74 +3,39 @@
 
 #include <gtest/gtest.h>
 
-#include "decide/accept.h"
-
 namespace narthex {
 namespace {
-
-struct Row {
-  const char* accept;
-  MediaType wanted;
-};
-
-const Row kRows[] = {
-    {"", MediaType::kHtml},
-    {"*/*", MediaType::kHtml},
-    {"text/html", MediaType::kHtml},
-    {"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
-     MediaType::kHtml},
-    {"image/avif,image/webp,*/*", MediaType::kHtml},
-    {"image/png", MediaType::kHtml},
-    {"application/json", MediaType::kJson},
-    {"application/problem+json", MediaType::kJson},
-    {"APPLICATION/JSON", MediaType::kJson},
-    {"application/json, */*", MediaType::kJson},
-    {"application/json, text/plain, */*", MediaType::kJson},
-    {"application/*", MediaType::kJson},
-    {"application/json;charset=utf-8", MediaType::kJson},
-    {"text/plain", MediaType::kText},
-    {"text/plain, */*;q=0.1", MediaType::kText},
-    {"text/plain, */*", MediaType::kText},
-    {"text/*", MediaType::kHtml},
-    {"text/*, text/html;q=0", MediaType::kText},
-    {"text/html;q=0.5, application/json;q=0.8", MediaType::kJson},
-    {"text/html;q=0.8, application/json;q=0.5", MediaType::kHtml},
-    {"text/html;q=0.001, application/json;q=0.002", MediaType::kJson},
-    {"*/*;q=0.1, text/plain;q=0", MediaType::kHtml},
-    {"text/html;q=0, */*;q=0.5", MediaType::kJson},
-    {"text/html;q=0, application/json;q=0, text/plain;q=0", MediaType::kHtml},
-    {"text/html; level=1 ; Q=0.3 , text/plain ; q=0.4", MediaType::kText},
-    {",,, ;;q=, text/plain", MediaType::kText},
-    {"*", MediaType::kHtml},
-    {"text/htmlx, text/plain", MediaType::kText},
-};
-
-// REQ 1.negotiation
-TEST(NegotiateMediaType, Table) {
-  for (const Row& row : kRows) {
-    EXPECT_EQ(static_cast<int>(NegotiateMediaType(row.accept)), static_cast<int>(row.wanted))
-        << row.accept;
-  }
-}
 
 TEST(Decide, GivesHeadTheHeaderSectionOnly) {
   HttpRequest request;
   request.method = HttpMethod::kHead;
-  EXPECT_EQ(Decide(request), Answer::kHtmlHead);
+  EXPECT_EQ(Decide(request, {}).answer, Answer::kHtmlHead);
   request.accept = "application/json";
-  EXPECT_EQ(Decide(request), Answer::kJsonHead);
+  EXPECT_EQ(Decide(request, {}).answer, Answer::kJsonHead);
   request.method = HttpMethod::kConnect;
-  EXPECT_EQ(Decide(request), Answer::kJson);
+  EXPECT_EQ(Decide(request, {}).answer, Answer::kJson);
+}
+
+TEST(Decide, NegotiatesFormAndLanguageTogether) {
+  const Offer offer{MediaType::kText, {"en", "de"}};
+  HttpRequest request;
+  EXPECT_EQ(Decide(request, offer), (Decision{Answer::kText, 0}));
+  request.accept_language = "de-AT,de;q=0.9";
+  EXPECT_EQ(Decide(request, offer), (Decision{Answer::kText, 1}));
+  request.accept = "text/html,*/*;q=0.1";
+  EXPECT_EQ(Decide(request, offer), (Decision{Answer::kHtml, 1}));
+  EXPECT_EQ(Decide(request, {MediaType::kText, {"en"}}), (Decision{Answer::kHtml, 0}));
 }
 
 TEST(DecideError, Table) {
-  EXPECT_EQ(DecideError(HttpError::kNotHttp, false), Answer::kBadRequest);
-  EXPECT_EQ(DecideError(HttpError::kBadRequest, true), Answer::kBadRequestHead);
-  EXPECT_EQ(DecideError(HttpError::kTargetTooLong, false), Answer::kTargetTooLong);
-  EXPECT_EQ(DecideError(HttpError::kVersionNotSupported, false), Answer::kVersionNotSupported);
-  EXPECT_EQ(DecideError(HttpError::kHttp2Preface, false), Answer::kHttp2GoAway);
-  EXPECT_EQ(DecideError(HttpError::kTls, false), Answer::kReset);
-  EXPECT_EQ(DecideTooLarge(true), Answer::kFieldsTooLargeHead);
+  EXPECT_EQ(DecideError(HttpError::kNotHttp, false), Decision{Answer::kBadRequest});
+  EXPECT_EQ(DecideError(HttpError::kBadRequest, true), Decision{Answer::kBadRequestHead});
+  EXPECT_EQ(DecideError(HttpError::kTargetTooLong, false), Decision{Answer::kTargetTooLong});
+  EXPECT_EQ(DecideError(HttpError::kVersionNotSupported, false),
+            Decision{Answer::kVersionNotSupported});
+  EXPECT_EQ(DecideError(HttpError::kHttp2Preface, false), Decision{Answer::kHttp2GoAway});
+  EXPECT_EQ(DecideError(HttpError::kTls, false), Decision{Answer::kReset});
+  EXPECT_EQ(DecideTooLarge(true), Decision{Answer::kFieldsTooLargeHead});
 }
 
 }  // namespace

@@ -20,7 +20,13 @@ json Good() {
       { "id": 1, "name": "lobby", "interface": "lan0", "queues": 2, "worker_base": 0,
         "network_name": "Stadium Wi-Fi", "portal_url": "http://198.51.100.20/login" },
       { "id": 2, "name": "stands", "interface": "lan1", "queues": 1, "worker_base": 64,
-        "network_name": "Stadium Wi-Fi", "portal_url": "https://p.example/login" } ] })");
+        "network_name": "Stadium Wi-Fi", "portal_url": "https://p.example/login",
+        "api_url": "https://p.example/api", "default_media_type": "text",
+        "languages": [
+          { "tag": "en" },
+          { "tag": "de-AT", "title": "t", "message": "m", "link_text": "l",
+            "template": { "file": "/p.html", "text":
+              "<!DOCTYPE html><html lang=de><a href={{login_url}}>x</a>" } } ] } ] })");
 }
 
 std::unique_ptr<const Snapshot> Parse(const json& policy) {
@@ -38,6 +44,12 @@ TEST(ParseSnapshot, ReadsWhatNarthexdWrites) {
   EXPECT_EQ(snapshot->zones[0].interface, "lan0");
   EXPECT_EQ(snapshot->zones[1].worker_base, 64);
   EXPECT_EQ(snapshot->WorkerCount(), 3u);
+  const Offer& plain = snapshot->zones[0].responses.GetOffer();
+  EXPECT_EQ(plain.default_media_type, MediaType::kHtml);
+  EXPECT_EQ(plain.languages, LanguageTags{"en"});
+  const Offer& rich = snapshot->zones[1].responses.GetOffer();
+  EXPECT_EQ(rich.default_media_type, MediaType::kText);
+  EXPECT_EQ(rich.languages, (LanguageTags{"en", "de-at"}));
 }
 
 TEST(ParseSnapshot, IgnoresMembersOfLaterVersions) {
@@ -89,6 +101,31 @@ TEST(ParseSnapshot, RefusesEveryValueOutOfBounds) {
       {"/zones/0/portal_url", "http://a/\"onclick"},
       {"/zones/0/portal_url", "http://\xc3\xa9/"},
       {"/zones/0/portal_url", nullptr},
+      {"/zones/0/portal_url", "http://p.example/" + std::string(400, 'x')},  // no segment
+      {"/zones/1/api_url", "http://p.example/api"},
+      {"/zones/1/api_url", ""},
+      {"/zones/1/default_media_type", "json"},
+      {"/zones/1/default_media_type", 1},
+      {"/zones/1/languages", json::array()},
+      {"/zones/1/languages", "en"},
+      {"/zones/1/languages", json(17, json{{"tag", "en"}})},
+      {"/zones/1/languages/0", "en"},
+      {"/zones/1/languages/0/tag", ""},
+      {"/zones/1/languages/0/tag", "e n"},
+      {"/zones/1/languages/0/tag", "e\"onload=x"},
+      {"/zones/1/languages/0/tag", std::string(36, 'e')},
+      {"/zones/1/languages/0/tag", "de-AT"},  // that of the other
+      {"/zones/1/languages/0/tag", "fr"},     // has no texts
+      {"/zones/1/languages/1/title", nullptr},
+      {"/zones/1/languages/1/message", "a\nb"},
+      {"/zones/1/languages/1/link_text", ""},
+      {"/zones/1/languages/1/template", "x"},
+      {"/zones/1/languages/1/template", json::object()},
+      {"/zones/1/languages/1/template/text", 1},
+      {"/zones/1/languages/1/template/text", "<script>"},
+      {"/zones/1/languages/1/template/text", std::string(20000, 'x')},
+      {"/zones/1/languages/1/template/file", "a\nb"},
+      {"/zones/1/languages/1/template_compact", json{{"file", "f"}, {"text", ""}}},
   };
   for (const Row& row : kRows) {
     json policy = Good();
@@ -113,6 +150,14 @@ TEST(ParseSnapshot, RefusesEachMissingMember) {
     policy["zones"][0].erase(name);
     EXPECT_FALSE(Parse(policy)) << name;
   }
+}
+
+TEST(ParseSnapshot, NamesTheZoneAndTheFile) {
+  json policy = Good();
+  policy["zones"][1]["languages"][1]["template"]["text"] = "<!DOCTYPE html>\n<form>";
+  std::string error;
+  EXPECT_FALSE(ParseSnapshot(policy.dump(), error));
+  EXPECT_EQ(error.substr(0, 36), "zone 'stands': /p.html:2: a form: th");
 }
 
 TEST(ParseSnapshot, RefusesEveryPrefixOfAFile) {

@@ -31,7 +31,7 @@ bool Has(const std::string& text, const std::string& part) { return text.find(pa
 class Responses : public testing::TestWithParam<bool> {
  protected:
   const Response& Get(Answer answer) const {
-    return GetParam() ? set_.Full(answer) : set_.Compact(answer);
+    return GetParam() ? set_.Full({answer}) : set_.Compact({answer});
   }
   const ResponseSet set_ = test::RenderResponses();
 };
@@ -87,7 +87,7 @@ TEST_P(Responses, PageHoldsALinkAndNoForm) {
   EXPECT_TRUE(Has(page, "Network login required."));
   EXPECT_TRUE(Has(page, "<html lang=en>"));
   EXPECT_TRUE(Has(page, "name=viewport"));
-  for (const char* unwanted : {"<form", "<script", "<img", "<input", "src=", "@N", "@U", "@S"}) {
+  for (const char* unwanted : {"<form", "<script", "<img", "<input", "src=", "{{", "}}\n"}) {
     EXPECT_FALSE(Has(page, unwanted)) << unwanted;
   }
 }
@@ -128,20 +128,115 @@ TEST_P(Responses, Http2GoAwayAsksForHttp11) {
 
 TEST(RenderResponses, EscapesWhatTheOperatorWrites) {
   const ResponseSet set = test::RenderResponses("A&B <\"'\\>", "http://p.example/?a=1&b='2'");
-  const std::string page = Split(set.Full(Answer::kHtml)).body;
+  const std::string page = Split(set.Full({Answer::kHtml})).body;
   EXPECT_TRUE(Has(page, "A&amp;B &lt;&#34;&#39;\\&gt;"));
   EXPECT_TRUE(Has(page, "href=\"http://p.example/?a=1&amp;b=&#39;2&#39;\""));
-  const auto problem = nlohmann::json::parse(Split(set.Compact(Answer::kJson)).body);
+  const auto problem = nlohmann::json::parse(Split(set.Compact({Answer::kJson})).body);
   EXPECT_EQ(problem["network"], "A&B <\"'\\>");
   EXPECT_EQ(problem["login_url"], "http://p.example/?a=1&b='2'");
 }
 
-TEST(RenderResponses, RefusesWhatDoesNotFit) {
+TEST(RenderResponses, RefusesWhatDoesNotFitAndSaysByHowMuch) {
+  NetworkDescription network{.network_name = "N", .portal_url = "http://p.example/"};
   std::string error;
-  EXPECT_FALSE(ResponseSet::Render(
-      {.network_name = std::string(200, 'n'), .portal_url = "http://p.example/"}, error));
-  EXPECT_TRUE(Has(error, "too long")) << error;
-  EXPECT_TRUE(Has(error, "536")) << error;
+  const auto fits = ResponseSet::Render(network, error);
+  ASSERT_TRUE(fits);
+  // HTML is the longest of the compact ones, and the URL is in it once.
+  const size_t left = NX_COMPACT_RESPONSE_BYTES - fits->Compact({Answer::kHtml}).size;
+  network.portal_url += std::string(left, 'x');
+  EXPECT_TRUE(ResponseSet::Render(network, error)) << error;
+  network.portal_url += "123";
+  EXPECT_FALSE(ResponseSet::Render(network, error));
+  EXPECT_TRUE(Has(error,
+                  "compact HTML response in 'en' has 539 bytes with its header fields, 3 too "
+                  "many for one segment (536)"))
+      << error;
+  EXPECT_TRUE(Has(error, "portal_url has " + std::to_string(network.portal_url.size()))) << error;
+}
+
+TEST(RenderResponses, NamesTheApiInTheProblem) {
+  std::string error;
+  const auto set = ResponseSet::Render(
+      {.network_name = "N", .portal_url = "http://p.example/", .api_url = "https://p.example/api"},
+      error);
+  ASSERT_TRUE(set);
+  for (const Response* response : {&set->Full({Answer::kJson}), &set->Compact({Answer::kJson})}) {
+    EXPECT_EQ(nlohmann::json::parse(Split(*response).body)["api_url"], "https://p.example/api");
+  }
+}
+
+// A zone with English, and German with a page of its own.
+NetworkDescription Bilingual() {
+  NetworkDescription network{.network_name = "N & Co", .portal_url = "http://p.example/?a&b"};
+  network.languages.push_back(
+      {.tag = "de",
+       .title = "Anmeldung n\u00f6tig",
+       .message = "Bitte melden Sie sich an.",
+       .link_text = "Anmelden",
+       .page = PageTemplate{"/p.html",
+                            "<!DOCTYPE html><html lang={{language}}><h1>{{title}}</h1>"
+                            "<p>{{network_name}}<p>{{message}}<p><a "
+                            "href='{{login_url}}'>{{link_text}}</a> {x} }}"}});
+  return network;
+}
+
+TEST(RenderResponses, RendersEachLanguage) {
+  std::string error;
+  const auto set = ResponseSet::Render(Bilingual(), error);
+  ASSERT_TRUE(set) << error;
+  EXPECT_EQ(set->GetOffer().languages, (LanguageTags{"en", "de"}));
+  EXPECT_TRUE(Has(Split(set->Full({Answer::kHtml, 0})).body, "<html lang=en>"));
+  EXPECT_EQ(
+      Split(set->Full({Answer::kHtml, 1})).body,
+      "<!DOCTYPE html><html lang=de><h1>Anmeldung n\u00f6tig</h1><p>N &amp; Co<p>Bitte melden "
+      "Sie sich an.<p><a href='http://p.example/?a&amp;b'>Anmelden</a> {x} }}");
+  // The built-in compact page in the same language.
+  EXPECT_TRUE(Has(Split(set->Compact({Answer::kHtml, 1})).body, "<html lang=de>"));
+  EXPECT_EQ(Split(set->Full({Answer::kText, 1})).body,
+            "Anmeldung n\u00f6tig.\n\nN & Co: Bitte melden Sie sich an.\n\nAnmelden: "
+            "http://p.example/?a&b\n");
+  EXPECT_EQ(nlohmann::json::parse(Split(set->Compact({Answer::kJson, 1})).body)["detail"],
+            "Bitte melden Sie sich an.");
+  EXPECT_EQ(Split(set->Full({Answer::kHtmlHead, 1})).fields,
+            Split(set->Full({Answer::kHtml, 1})).fields);
+  EXPECT_TRUE(Has(std::string(set->Full({Answer::kBadRequest}).View()), "400 Bad Request"));
+}
+
+struct BadTemplate {
+  const char* text;
+  const char* why;
+};
+
+TEST(RenderResponses, RefusesATemplateByItsFileAndLine) {
+  const BadTemplate rows[] = {
+      {"<!DOCTYPE html>\n<html lang=de>\n{{who}}",
+       "/p.html:3: unknown placeholder {{who}}; known: "},
+      {"<!DOCTYPE html>\n{{title", "/p.html:2: unknown placeholder {{title}}; known: "},
+      {"<!DOCTYPE html>\n{{a\nb}}", "/p.html:2: unknown placeholder {{a?b}}; known: "},
+      {"<!DOCTYPE html>\n<form>", "/p.html:2: a form: "},
+      {"<!DOCTYPE html><html lang=de>", "/p.html: no link to the login page"},
+      // What is filled in cannot bring in what the template may not have.
+      {"<!DOCTYPE html><html lang=de><p title={{message}}>", "/p.html:1: attribute melden is not"},
+  };
+  for (const BadTemplate& row : rows) {
+    NetworkDescription network = Bilingual();
+    network.languages[1].page->text = row.text;
+    std::string error;
+    EXPECT_FALSE(ResponseSet::Render(network, error)) << row.text;
+    EXPECT_EQ(error.substr(0, std::string(row.why).size()), row.why);
+    network = Bilingual();
+    network.languages[1].compact_page = PageTemplate{"/p.html", row.text};
+    EXPECT_FALSE(ResponseSet::Render(network, error)) << row.text;
+    EXPECT_EQ(error.substr(0, std::string(row.why).size()), row.why);
+  }
+}
+
+TEST(RenderResponses, RefusesATemplateThatDoesNotFit) {
+  NetworkDescription network = Bilingual();
+  network.languages[1].page->text += std::string(1220, 'x');
+  std::string error;
+  EXPECT_FALSE(ResponseSet::Render(network, error));
+  EXPECT_TRUE(Has(error, "/p.html: the full HTML response in 'de' has ")) << error;
 }
 
 }  // namespace

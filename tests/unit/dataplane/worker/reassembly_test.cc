@@ -60,7 +60,7 @@ TEST_F(ReassemblyTest, EvictsTheOldest) {
 
 TEST_F(ReassemblyTest, AnAnswerMakesAnEntryTheNewest) {
   for (uint16_t port = 1; port <= 4; port++) Create(port);
-  table_.MarkAnswered(Find(1), Answer::kHtml, Seq(1001), 10);
+  table_.MarkAnswered(Find(1), {Answer::kHtml}, Seq(1001), 10);
   Create(5, 1000, 20);
   EXPECT_NE(Find(1), nullptr);
   EXPECT_EQ(Find(2), nullptr);

@@ -16,10 +16,10 @@ using namespace std::string_literals;
 class ResponderTest : public testing::Test {
  protected:
   std::string Full(narthex::Answer answer) const {
-    return std::string(gateway_.responses.Full(answer).View());
+    return std::string(gateway_.responses.Full({answer}).View());
   }
   std::string Compact(narthex::Answer answer) const {
-    return std::string(gateway_.responses.Compact(answer).View());
+    return std::string(gateway_.responses.Compact({answer}).View());
   }
   // Expects the response to acknowledge `bytes` of the client's stream.
   void ExpectResponse(const std::optional<Segment>& reply, const std::string& payload, size_t bytes,
@@ -446,7 +446,7 @@ TEST_F(ResponderTest, AFullTableEvictsTheOldestAndHurtsNobodyElse) {
   for (uint16_t i = 1; i < 5; i++) {
     connection.sport = static_cast<uint16_t>(2000 + i);
     const auto reply = small.Answer(connection.Data(30, kGet.substr(30)));
-    ExpectResponse(reply, std::string(small.responses.Full(narthex::Answer::kHtml).View()),
+    ExpectResponse(reply, std::string(small.responses.Full({narthex::Answer::kHtml}).View()),
                    kGet.size(), connection);
   }
   connection.sport = 3000;  // one segment needs no table
@@ -477,6 +477,41 @@ TEST_F(ResponderTest, ABufferWithoutRoomDrawsNothing) {
                                       static_cast<uint32_t>(frame.size()),
                                       Instant::FromNs(gateway_.now_ns)),
             0u);
+}
+
+// ---- languages --------------------------------------------------------------------------
+
+ResponseSet Bilingual() {
+  std::string error;
+  return *ResponseSet::Render(
+      {.network_name = "N",
+       .portal_url = "http://198.51.100.20/login",
+       .languages = {{}, {.tag = "de", .title = "t", .message = "m", .link_text = "l"}}},
+      error);
+}
+
+TEST_F(ResponderTest, AnswersInTheLanguageAskedFor) {
+  const ResponseSet set = Bilingual();
+  gateway_.responder.Use(set);
+  const std::string get = "GET / HTTP/1.1\r\nHost: a\r\nAccept-Language: de-AT\r\n\r\n";
+  const std::string german(set.Full({narthex::Answer::kHtml, 1}).View());
+  ExpectResponse(gateway_.Answer(v4_.Data(0, get)), german, get.size(), v4_);
+  // In pieces, and repeated.
+  for (int i = 0; i < 2; i++) {
+    gateway_.Answer(v6_.Data(0, get.substr(0, 20)));
+    ExpectResponse(gateway_.Answer(v6_.Data(20, get.substr(20))), german, get.size(), v6_);
+  }
+}
+
+TEST_F(ResponderTest, AnAnswerOutlivesALanguageThatIsGone) {
+  const ResponseSet set = Bilingual();
+  gateway_.responder.Use(set);
+  const std::string post =
+      "POST / HTTP/1.1\r\nHost: a\r\nAccept-Language: de\r\nContent-Length: 9\r\n\r\n";
+  ASSERT_TRUE(gateway_.Answer(v4_.Data(0, post)));
+  gateway_.responder.Use(gateway_.responses);
+  ExpectResponse(gateway_.Answer(v4_.Data(static_cast<uint32_t>(post.size()), "123456789")),
+                 Full(narthex::Answer::kHtml), post.size() + 9, v4_);
 }
 
 }  // namespace
