@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,23 @@ struct GardenEntry {
 enum class Mode { kEnforce, kMonitor, kBypass };
 std::string_view ModeName(Mode mode);
 
+// A page of the operator's own.
+struct TemplateConfig {
+  std::string file;
+  std::string text;
+};
+
+// What the responses say in one language. Texts are empty only for English without an entry.
+struct LanguageConfig {
+  std::string tag;
+  std::string title;
+  std::string message;
+  std::string link_text;
+  std::optional<TemplateConfig> page;
+  std::optional<TemplateConfig> compact_page;
+};
+inline constexpr size_t kMaxLanguages = 16;  // of a zone
+
 struct ZoneConfig {
   uint16_t id = 0;  // from 1, in order of the file
   std::string name;
@@ -42,6 +60,9 @@ struct ZoneConfig {
   std::vector<Address> resolvers;
   std::string network_name;
   std::string portal_url;
+  std::string api_url;  // may be empty
+  std::string default_media_type = "html";
+  std::vector<LanguageConfig> languages;  // the first is for everybody else
   std::vector<GardenEntry> garden;
 };
 

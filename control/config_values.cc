@@ -13,7 +13,11 @@ namespace {
 
 constexpr size_t kMaxName = 32;
 constexpr size_t kMaxNetworkName = 64;
-constexpr size_t kMaxPortalUrl = 200;  // of the 536 bytes of the compact response
+constexpr size_t kMaxPageText = 300;
+constexpr size_t kMaxLanguageTag = 35;  // RFC 5646 §4.4.1
+// No response holds a longer one; what exactly fits depends on the other texts, and is the
+// dataplane's to say (control/policy_check.h).
+constexpr size_t kMaxPortalUrl = 536;
 constexpr std::chrono::seconds kMaxDuration = std::chrono::hours(24) * 3660;
 
 bool IsNameCharacter(char c) {
@@ -46,6 +50,15 @@ Outcome CheckName(std::string_view text, std::string_view what) {
                            what, kMaxName));
 }
 
+Outcome CheckText(std::string_view text, size_t most) {
+  if (text.empty()) return Wrong("a text shown on the 511 page must not be empty");
+  if (text.size() > most)
+    return Wrong(fmt::format("{} bytes, at most {} fit the page", text.size(), most));
+  if (std::any_of(text.begin(), text.end(), IsControl))
+    return Wrong("control characters cannot be shown");
+  return {};
+}
+
 }  // namespace
 
 Outcome CheckInstanceName(std::string_view text) { return CheckName(text, "instance"); }
@@ -62,13 +75,16 @@ Outcome CheckInterfaceName(std::string_view text) {
   return {};
 }
 
-Outcome CheckNetworkName(std::string_view text) {
-  if (text.empty()) return Wrong("the name shown on the 511 page must not be empty");
-  if (text.size() > kMaxNetworkName)
-    return Wrong(fmt::format("{} bytes, at most {} fit the page", text.size(), kMaxNetworkName));
-  if (std::any_of(text.begin(), text.end(), IsControl))
-    return Wrong("control characters cannot be shown");
-  return {};
+Outcome CheckNetworkName(std::string_view text) { return CheckText(text, kMaxNetworkName); }
+Outcome CheckPageText(std::string_view text) { return CheckText(text, kMaxPageText); }
+
+Outcome CheckLanguageTag(std::string_view text) {
+  bool good =
+      !text.empty() && text.size() <= kMaxLanguageTag && text.front() != '-' &&
+      text.back() != '-' &&
+      std::all_of(text.begin(), text.end(), [](char c) { return IsNameCharacter(c) && c != '_'; });
+  if (good) return {};
+  return Wrong(fmt::format("'{}' is no language tag: wanted one such as de or zh-Hant", text));
 }
 
 Outcome CheckAbsolutePath(std::string_view text) {
@@ -124,7 +140,8 @@ Result<PortalUrl> ParsePortalUrl(std::string_view text) {
     return Wrong(fmt::format("not usable as the login page: {}", why));
   };
   if (text.size() > kMaxPortalUrl)
-    return refuse(fmt::format("{} bytes, at most {} fit the response", text.size(), kMaxPortalUrl));
+    return refuse(fmt::format("{} bytes, {} too many for any response", text.size(),
+                              text.size() - kMaxPortalUrl));
   for (char c : text)
     if (IsControl(c) || c == ' ' || c == '"' || c == '\'' || c == '<' || c == '>' ||
         static_cast<unsigned char>(c) > 0x7e)

@@ -18,6 +18,10 @@ Outcome CheckZoneName(std::string_view text);
 Outcome CheckInterfaceName(std::string_view text);
 // Text that goes into a page and a log line: not empty, at most 64 bytes, no control characters.
 Outcome CheckNetworkName(std::string_view text);
+// Any other text of the page, at most 300 bytes.
+Outcome CheckPageText(std::string_view text);
+// "de", "zh-Hant" (RFC 5646); which ones exist is not checked.
+Outcome CheckLanguageTag(std::string_view text);
 Outcome CheckAbsolutePath(std::string_view text);
 
 // "30d": a number and a unit s, m, h or d; at least one second, at most ten years.

@@ -21,6 +21,7 @@
 #include "control/expiry.h"
 #include "control/gateway_service.h"
 #include "control/instance.h"
+#include "control/policy_check.h"
 #include "control/policy_snapshot.h"
 #include "control/session_service.h"
 
@@ -157,6 +158,18 @@ Outcome Detach(const Config& config) {
   return {};
 }
 
+// Whether the dataplane would take this configuration: an error if not; else empty, or why it
+// could not be asked.
+Result<std::string> AskDataplane(const Config& config, const std::string& path) {
+  auto verdict = CheckPolicy(PolicyText(config, 1));
+  if (!verdict && verdict.error().kind == ErrorKind::kInvalid)
+    return Fail(ErrorKind::kInvalid, fmt::format("{}: {}", path, verdict.error().message));
+  if (verdict && *verdict == PolicyVerdict::kGood) return std::string();
+  return fmt::format(
+      "sizes and templates are not checked: {}",
+      verdict ? "there is no narthex-dataplane beside narthexd" : verdict.error().message);
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("narthexd: the control plane of the narthex captive-portal gateway");
   std::string path = "/etc/narthex/narthex.toml";
@@ -175,11 +188,15 @@ int Main(int argc, char** argv) {
   }
   auto config = LoadConfig(path);
   if (!config) return Report(config.error(), kExitConfig);
+  auto unchecked = detach ? std::string() : AskDataplane(*config, path);
+  if (!unchecked) return Report(unchecked.error(), kExitConfig);
   if (check) {
     std::printf("%s: good, %zu zones\n", path.c_str(), config->zones.size());
+    if (!unchecked->empty()) std::printf("%s: %s\n", path.c_str(), unchecked->c_str());
     return 0;
   }
   OpenLog(config->log_level);
+  if (!unchecked->empty()) spdlog::warn("policy: {}", *unchecked);
   auto outcome = detach ? Detach(*config) : Serve(*config);
   return outcome ? 0 : Report(outcome.error());
 }

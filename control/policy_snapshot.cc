@@ -35,27 +35,52 @@ Outcome WriteWhole(const std::string& directory, const std::string& path, const 
   return {};
 }
 
+nlohmann::ordered_json LanguageJson(const LanguageConfig& language) {
+  nlohmann::ordered_json json = {{"tag", language.tag}};
+  if (!language.title.empty()) {
+    json["title"] = language.title;
+    json["message"] = language.message;
+    json["link_text"] = language.link_text;
+  }
+  auto add = [&](const char* name, const std::optional<TemplateConfig>& page) {
+    if (page) json[name] = {{"file", page->file}, {"text", page->text}};
+  };
+  add("template", language.page);
+  add("template_compact", language.compact_page);
+  return json;
+}
+
+nlohmann::ordered_json ZoneJson(const ZoneConfig& zone) {
+  nlohmann::ordered_json json = {{"id", zone.id},
+                                 {"name", zone.name},
+                                 {"interface", zone.interface},
+                                 {"queues", zone.queues},
+                                 {"worker_base", (zone.id - 1) * NX_MAX_QUEUES},
+                                 {"network_name", zone.network_name},
+                                 {"portal_url", zone.portal_url},
+                                 {"default_media_type", zone.default_media_type}};
+  if (!zone.api_url.empty()) json["api_url"] = zone.api_url;
+  json["languages"] = nlohmann::ordered_json::array();
+  for (const LanguageConfig& language : zone.languages)
+    json["languages"].push_back(LanguageJson(language));
+  return json;
+}
+
 }  // namespace
 
 std::string PolicyPath(const Config& config) { return config.run_dir + "/policy.json"; }
 
 std::string PolicyText(const Config& config, uint32_t version) {
   nlohmann::ordered_json zones = nlohmann::ordered_json::array();
-  for (const ZoneConfig& zone : config.zones)
-    zones.push_back({{"id", zone.id},
-                     {"name", zone.name},
-                     {"interface", zone.interface},
-                     {"queues", zone.queues},
-                     {"worker_base", (zone.id - 1) * NX_MAX_QUEUES},
-                     {"network_name", zone.network_name},
-                     {"portal_url", zone.portal_url}});
+  for (const ZoneConfig& zone : config.zones) zones.push_back(ZoneJson(zone));
   nlohmann::ordered_json policy = {{"version", version},
                                    {"instance", config.instance},
                                    {"bpffs", config.bpffs_dir},
                                    {"hugepages", config.hugepages},
                                    {"idle_backoff", config.idle_backoff},
                                    {"zones", zones}};
-  return policy.dump(2) + "\n";
+  // What is no UTF-8 becomes U+FFFD, which the dataplane refuses with its place.
+  return policy.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 Result<uint32_t> WritePolicySnapshot(const Config& config, SessionStore& store) {

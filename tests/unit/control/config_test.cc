@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "tests/unit/control/fakes.h"
+
 namespace narthex {
 namespace {
 
@@ -74,6 +78,13 @@ std::string TwoOf(const std::string& what, const std::string& with) {
 const std::string kPool = "pools = [\"10.51.1.0/24\"]";
 const std::string kUrl = "http://login.example/";
 
+const std::string kGerman =
+    "[[zone.language]]\n"
+    "tag = \"de\"\n"
+    "title = \"Anmeldung\"\n"
+    "message = \"Bitte melden Sie sich an.\"\n"
+    "link_text = \"Anmelden\"\n";
+
 INSTANTIATE_TEST_SUITE_P(
     All, BadConfig,
     testing::Values(
@@ -143,6 +154,29 @@ INSTANTIATE_TEST_SUITE_P(
             "f:6:14: key 'zone.portal_url': clients cannot reach it: add prefix "
             "\"2001:db8::20/128\" "
             "with tcp = [\"8080\"]"},
+        Bad{Zone(kUrl, "http://a/" + std::string(530, 'x')),
+            "f:6:14: key 'zone.portal_url': not usable as the login page: 539 bytes, 3 too many"},
+        Bad{kZone + "api_url = \"http://login.example/api\"\n",
+            "f:7:11: key 'zone.api_url': RFC 8908 wants an https URL"},
+        Bad{kZone + "default_media_type = \"json\"\n",
+            "f:7:22: key 'zone.default_media_type': 'json' is none of html, text"},
+        Bad{kZone + "default_language = \"de\"\n",
+            "f:7:20: key 'zone.default_language': there is no [[zone.language]] with tag = \"de\""},
+        Bad{kZone + "template = \"page.html\"\n",
+            "f:7:12: key 'zone.template': 'page.html' is not an absolute path"},
+        Bad{kZone + "template = \"/nowhere/page.html\"\n",
+            "f:7:12: key 'zone.template': /nowhere/page.html cannot be read: No such file"},
+        Bad{kZone + "template_compact = \"/\"\n", "f:7:20: key 'zone.template_compact': "},
+        Bad{kZone + "template_compact = \"/tmp\"\n",
+            "f:7:20: key 'zone.template_compact': /tmp is a directory"},
+        Bad{kZone + kGerman + "colour = 1\n", "f:12:1: key 'zone.language.colour': unknown key"},
+        Bad{kZone + Replaced(kGerman, "\"de\"", "\"d_e\""),
+            "f:8:7: key 'zone.language.tag': 'd_e' is no language tag"},
+        Bad{kZone + Replaced(kGerman, "\"Anmelden\"", "\"\""),
+            "f:11:13: key 'zone.language.link_text': a text shown on the 511 page must not be"},
+        Bad{kZone + Replaced(kGerman, "title = \"Anmeldung\"\n", ""),
+            "f:7:1: key 'zone.language.title': is missing"},
+        Bad{kZone + kGerman + kGerman, "f:12:1: key 'zone.language': language 'de' is there twice"},
         Bad{kZone + "[[zone.garden]]\nprefix = \"192.0.2.1/32\"\ntcp = [\"90-80\"]\n",
             "f:9:8: key 'zone.garden.tcp': '90-80' is an empty range"},
         Bad{kZone + "[[zone.garden]]\nprefix = \"192.0.2.1/32\"\ntcp = [\"http\"]\n",
@@ -164,6 +198,41 @@ TEST(ParseConfig, AcceptsAPortalInTheGarden) {
                       "[[zone.garden]]\nprefix = \"2001:db8::/32\"\ntcp = [\"8000-9000\"]\n",
                   "f");
   EXPECT_TRUE(config) << config.error().message;
+}
+
+std::vector<std::string> Tags(const std::string& text) {
+  auto config = ParseConfig(text, "f");
+  std::vector<std::string> tags;
+  if (!config) return {config.error().message};
+  for (const LanguageConfig& language : config->zones[0].languages) tags.push_back(language.tag);
+  return tags;
+}
+
+TEST(ParseConfig, PutsTheDefaultLanguageFirst) {
+  const std::string french = Replaced(kGerman, "\"de\"", "\"fr\"");
+  const std::string english = Replaced(kGerman, "\"de\"", "\"en\"");
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(Tags(kZone), Names{"en"});
+  EXPECT_EQ(Tags(kZone + kGerman + french), (Names{"en", "de", "fr"}));
+  EXPECT_EQ(Tags(kZone + kGerman + english), (Names{"en", "de"}));
+  EXPECT_EQ(Tags(kZone + "default_language = \"fr\"\n" + kGerman + french), (Names{"fr", "de"}));
+  EXPECT_EQ(Tags(kZone + "default_language = \"de\"\n" + kGerman), Names{"de"});
+}
+
+TEST(ParseConfig, GivesEachLanguageTheZonesTemplateUnlessItHasItsOwn) {
+  TemporaryDirectory directory;
+  const std::string zone = directory.path() + "/zone.html", own = directory.path() + "/de.html";
+  std::ofstream(zone) << "for all";
+  std::ofstream(own) << "f\xc3\xbcr alle";
+  auto config = ParseConfig(
+      kZone + "template = \"" + zone + "\"\n" + kGerman + "template = \"" + own + "\"\n", "f");
+  ASSERT_TRUE(config) << config.error().message;
+  const auto& languages = config->zones[0].languages;
+  ASSERT_EQ(languages.size(), 2u);
+  EXPECT_EQ(languages[0].page->text, "for all");
+  EXPECT_EQ(languages[1].page->file, own);
+  EXPECT_EQ(languages[1].page->text, "f\xc3\xbcr alle");
+  EXPECT_FALSE(languages[1].compact_page);
 }
 
 }  // namespace

@@ -34,5 +34,26 @@ TEST(WritePolicySnapshot, RaisesItsVersionOnlyWithAChange) {
   EXPECT_FALSE(std::filesystem::exists(PolicyPath(config) + ".new"));
 }
 
+TEST(PolicyText, CarriesTextsAndTemplates) {
+  Config config = TwoZones(4);
+  config.zones[0].api_url = "https://192.0.2.1/api";
+  config.zones[0].default_media_type = "text";
+  config.zones[0].languages = {{.tag = "en"},
+                               {.tag = "de",
+                                .title = "t",
+                                .message = "m",
+                                .link_text = "l",
+                                .page = TemplateConfig{"/p.html", "a\nb\xff"}}};
+  auto zones = nlohmann::json::parse(PolicyText(config, 7))["zones"];
+  EXPECT_EQ(zones[0]["api_url"], "https://192.0.2.1/api");
+  EXPECT_EQ(zones[0]["default_media_type"], "text");
+  EXPECT_EQ(zones[0]["languages"][0], nlohmann::json({{"tag", "en"}}));
+  EXPECT_EQ(zones[0]["languages"][1]["link_text"], "l");
+  EXPECT_EQ(zones[0]["languages"][1]["template"]["file"], "/p.html");
+  // What is no UTF-8 is marked, for the dataplane to refuse.
+  EXPECT_EQ(zones[0]["languages"][1]["template"]["text"], "a\nb\xef\xbf\xbd");
+  EXPECT_FALSE(zones[1].contains("api_url"));
+}
+
 }  // namespace
 }  // namespace narthex

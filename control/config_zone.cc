@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/config_zone.h"
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "bpf/abi.h"
+#include "control/config_values.h"
+#include "control/layout.h"
+
+namespace narthex {
+namespace {
+
+std::vector<PortRange> ReadRanges(const Value& value) {
+  std::vector<PortRange> ranges;
+  for (const Value& text : value.List(NX_MAX_GARDEN_RANGES))
+    ranges.push_back(text.Parsed(ParsePortRange));
+  return ranges;
+}
+
+GardenEntry ReadGarden(const Value& value) {
+  GardenEntry entry;
+  const toml::table& table = value.Table();
+  RequireKey(table, "zone.garden", "prefix");
+  ReadTable(table, "zone.garden",
+            {{"prefix", [&](const Value& v) { entry.prefix = v.Parsed(ParsePrefix); }},
+             {"tcp", [&](const Value& v) { entry.tcp = ReadRanges(v); }},
+             {"udp", [&](const Value& v) { entry.udp = ReadRanges(v); }}});
+  size_t ranges = entry.tcp.size() + entry.udp.size();
+  if (ranges == 0) value.Refuse("it opens nothing: name tcp or udp ports");
+  if (ranges > NX_MAX_GARDEN_RANGES)
+    value.Refuse(
+        fmt::format("{} port ranges, at most {} are possible", ranges, NX_MAX_GARDEN_RANGES));
+  return entry;
+}
+
+std::vector<Prefix> ReadPrefixes(const Value& value, bool v4, size_t most) {
+  std::vector<Prefix> prefixes;
+  for (const Value& text : value.List(most)) {
+    Prefix prefix = text.Parsed(ParsePrefix);
+    if (prefix.base.IsV4() != v4)
+      text.Refuse(fmt::format("{} is not an {} prefix", prefix.ToString(), v4 ? "IPv4" : "IPv6"));
+    if (v4 && prefix.bits < 128 - 24)
+      text.Refuse(fmt::format("{} has more than 2^24 addresses", prefix.ToString()));
+    for (const Prefix& earlier : prefixes)
+      if (prefix.Overlaps(earlier))
+        text.Refuse(fmt::format("{} overlaps {}", prefix.ToString(), earlier.ToString()));
+    prefixes.push_back(prefix);
+  }
+  return prefixes;
+}
+
+std::vector<uint16_t> ReadPorts(const Value& value) {
+  std::vector<uint16_t> ports;
+  for (const Value& port : value.List(NX_MAX_PORTS))
+    ports.push_back(static_cast<uint16_t>(port.Integer(1, 65535)));
+  return ports;
+}
+
+std::vector<Address> ReadResolvers(const Value& value) {
+  std::vector<Address> resolvers;
+  for (const Value& text : value.List(NX_MAX_RESOLVERS))
+    resolvers.push_back(text.Parsed(ParseAddress));
+  return resolvers;
+}
+
+Mode ReadMode(const Value& value) {
+  std::string name = value.OneOf({"enforce", "monitor", "bypass"});
+  return name == "enforce" ? Mode::kEnforce : name == "monitor" ? Mode::kMonitor : Mode::kBypass;
+}
+
+// A portal named by address must be in the garden, or its page would never open.
+void CheckPortalReachable(const ZoneConfig& zone, const Value& url_value) {
+  PortalUrl url = url_value.Parsed(ParsePortalUrl);
+  auto address = ParseAddress(url.host);
+  if (!address) return;  // a host name; resolved by the clients
+  for (const GardenEntry& entry : zone.garden) {
+    if (!entry.prefix.Contains(*address)) continue;
+    for (const PortRange& range : entry.tcp)
+      if (url.port >= range.first && url.port <= range.last) return;
+  }
+  url_value.Refuse(
+      fmt::format("clients cannot reach it: add prefix \"{}/{}\" with tcp = [\"{}\"] to "
+                  "zone.garden",
+                  url.host, address->IsV4() ? 32 : 128, url.port));
+}
+
+// The text of a page; what it may hold is the dataplane's to say (control/policy_check.h).
+TemplateConfig ReadTemplate(const Value& value) {
+  constexpr std::streamsize kMost = 65536;  // far beyond any page that fits a segment
+  TemplateConfig page{value.Checked(CheckAbsolutePath), ""};
+  std::error_code error;
+  if (std::filesystem::is_directory(page.file, error)) value.Refuse(page.file + " is a directory");
+  std::ifstream file(page.file, std::ios::binary);
+  if (!file) value.Refuse(fmt::format("{} cannot be read: {}", page.file, std::strerror(errno)));
+  page.text.resize(kMost);
+  file.read(page.text.data(), kMost);
+  page.text.resize(static_cast<size_t>(file.gcount()));
+  return page;
+}
+
+LanguageConfig ReadLanguage(const Value& value) {
+  LanguageConfig language;
+  const toml::table& table = value.Table();
+  for (std::string_view key : {"tag", "title", "message", "link_text"})
+    RequireKey(table, "zone.language", key);
+  ReadTable(
+      table, "zone.language",
+      {{"tag", [&](const Value& v) { language.tag = v.Checked(CheckLanguageTag); }},
+       {"title", [&](const Value& v) { language.title = v.Checked(CheckPageText); }},
+       {"message", [&](const Value& v) { language.message = v.Checked(CheckPageText); }},
+       {"link_text", [&](const Value& v) { language.link_text = v.Checked(CheckPageText); }},
+       {"template", [&](const Value& v) { language.page = ReadTemplate(v); }},
+       {"template_compact", [&](const Value& v) { language.compact_page = ReadTemplate(v); }}});
+  return language;
+}
+
+std::vector<LanguageConfig> ReadLanguages(const Value& value) {
+  std::vector<LanguageConfig> languages;
+  for (const Value& entry : value.List(kMaxLanguages)) {
+    LanguageConfig language = ReadLanguage(entry);
+    for (const LanguageConfig& earlier : languages)
+      if (earlier.tag == language.tag)
+        entry.Refuse(fmt::format("language '{}' is there twice", language.tag));
+    languages.push_back(std::move(language));
+  }
+  return languages;
+}
+
+// Puts the zone's default language first. English needs no entry: the dataplane has its texts.
+void OrderLanguages(ZoneConfig& zone, const std::string& first, const toml::table& table) {
+  auto found = std::find_if(zone.languages.begin(), zone.languages.end(),
+                            [&](const LanguageConfig& each) { return each.tag == first; });
+  if (found != zone.languages.end()) {
+    std::rotate(zone.languages.begin(), found, found + 1);
+    return;
+  }
+  if (first != "en")
+    Value(*table.get("default_language"), "zone.default_language")
+        .Refuse(fmt::format("there is no [[zone.language]] with tag = \"{}\"", first));
+  if (zone.languages.size() == kMaxLanguages)
+    Value(*table.get("language"), "zone.language")
+        .Refuse(fmt::format("{} languages with English, at most {} are possible", kMaxLanguages + 1,
+                            kMaxLanguages));
+  zone.languages.insert(zone.languages.begin(), LanguageConfig{.tag = "en"});
+}
+
+ZoneConfig ReadZone(const Value& value) {
+  ZoneConfig zone;
+  std::string default_language = "en";
+  std::optional<TemplateConfig> page, compact_page;
+  const toml::table& table = value.Table();
+  for (std::string_view key : {"name", "interface", "network_name", "portal_url"})
+    RequireKey(table, "zone", key);
+  ReadTable(
+      table, "zone",
+      {{"name", [&](const Value& v) { zone.name = v.Checked(CheckZoneName); }},
+       {"interface", [&](const Value& v) { zone.interface = v.Checked(CheckInterfaceName); }},
+       {"queues",
+        [&](const Value& v) { zone.queues = static_cast<uint32_t>(v.Integer(1, NX_MAX_QUEUES)); }},
+       {"mode", [&](const Value& v) { zone.mode = ReadMode(v); }},
+       {"pools", [&](const Value& v) { zone.pools = ReadPrefixes(v, true, NX_MAX_POOLS); }},
+       {"ipv6_prefixes",
+        [&](const Value& v) { zone.ipv6_prefixes = ReadPrefixes(v, false, NX_MAX_PREFIXES); }},
+       {"intercept_ports", [&](const Value& v) { zone.intercept_ports = ReadPorts(v); }},
+       {"resolvers", [&](const Value& v) { zone.resolvers = ReadResolvers(v); }},
+       {"network_name", [&](const Value& v) { zone.network_name = v.Checked(CheckNetworkName); }},
+       {"portal_url",
+        [&](const Value& v) {
+          v.Parsed(ParsePortalUrl);
+          zone.portal_url = v.String();
+        }},
+       {"api_url",
+        [&](const Value& v) {
+          if (!v.String().starts_with("https://")) v.Refuse("RFC 8908 wants an https URL");
+          v.Parsed(ParsePortalUrl);
+          zone.api_url = v.String();
+        }},
+       {"default_media_type",
+        [&](const Value& v) {
+          zone.default_media_type = v.OneOf({"html", "text"});
+        }},
+       {"default_language",
+        [&](const Value& v) { default_language = v.Checked(CheckLanguageTag); }},
+       {"language", [&](const Value& v) { zone.languages = ReadLanguages(v); }},
+       {"template", [&](const Value& v) { page = ReadTemplate(v); }},
+       {"template_compact", [&](const Value& v) { compact_page = ReadTemplate(v); }},
+       {"garden", [&](const Value& v) {
+          for (const Value& entry : v.List(NX_MAX_GARDEN)) zone.garden.push_back(ReadGarden(entry));
+        }}});
+  OrderLanguages(zone, default_language, table);
+  for (LanguageConfig& language : zone.languages) {
+    if (!language.page) language.page = page;
+    if (!language.compact_page) language.compact_page = compact_page;
+  }
+  CheckPortalReachable(zone, Value(*table.get("portal_url"), "zone.portal_url"));
+  if (zone.pools.empty() && zone.ipv6_prefixes.empty())
+    value.Refuse(fmt::format("zone '{}' has no clients: name pools or ipv6_prefixes", zone.name));
+  return zone;
+}
+
+// What no zone sees alone: names, interfaces and addresses belong to one zone only.
+void CheckAgainstEarlier(const std::vector<ZoneConfig>& earlier, const ZoneConfig& zone,
+                         const toml::table& table) {
+  auto refuse = [&](const char* key, std::string why) {
+    Value(*table.get(key), fmt::format("zone.{}", key)).Refuse(std::move(why));
+  };
+  auto check_overlap = [&](const char* key, const ZoneConfig& other,
+                           const std::vector<Prefix>& ours, const std::vector<Prefix>& theirs) {
+    for (const Prefix& prefix : ours)
+      for (const Prefix& taken : theirs)
+        if (prefix.Overlaps(taken))
+          refuse(key, fmt::format("{} overlaps {} of zone '{}'", prefix.ToString(),
+                                  taken.ToString(), other.name));
+  };
+  for (const ZoneConfig& other : earlier) {
+    if (zone.name == other.name) refuse("name", fmt::format("'{}' is taken already", zone.name));
+    if (zone.interface == other.interface)
+      refuse("interface",
+             fmt::format("'{}' belongs to zone '{}' already", zone.interface, other.name));
+    check_overlap("pools", other, zone.pools, other.pools);
+    check_overlap("ipv6_prefixes", other, zone.ipv6_prefixes, other.ipv6_prefixes);
+  }
+}
+
+}  // namespace
+
+void ReadZones(Config& config, const Value& value) {
+  size_t garden_entries = 0;
+  for (const Value& element : value.List(NX_MAX_ZONES)) {
+    ZoneConfig zone = ReadZone(element);
+    CheckAgainstEarlier(config.zones, zone, element.Table());
+    zone.id = static_cast<uint16_t>(config.zones.size() + 1);
+    garden_entries += zone.garden.size();
+    config.zones.push_back(std::move(zone));
+    if (Layout::PoolAddresses(config.zones) > (1u << 24))
+      element.Refuse("the pools of all zones have more than 2^24 addresses");
+    if (garden_entries > NX_MAX_GARDEN)
+      element.Refuse(fmt::format("more than {} garden entries in all zones", NX_MAX_GARDEN));
+  }
+}
+
+}  // namespace narthex

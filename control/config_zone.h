@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The access networks of a configuration file. For config.cc alone.
+#ifndef NARTHEX_CONTROL_CONFIG_ZONE_H
+#define NARTHEX_CONTROL_CONFIG_ZONE_H
+
+#include "control/config.h"
+#include "control/config_reader.h"
+
+namespace narthex {
+
+// Reads the array of [[zone]] tables; throws Refusal.
+void ReadZones(Config& config, const Value& value);
+
+}  // namespace narthex
+
+#endif  // NARTHEX_CONTROL_CONFIG_ZONE_H

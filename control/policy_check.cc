@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/policy_check.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace narthex {
+namespace {
+
+class File {
+ public:
+  explicit File(int fd) : fd_(fd) {}
+  ~File() {
+    if (fd_ >= 0) close(fd_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// A file in memory; its content is written by us or by the child, so no pipe can block.
+File InMemory(const std::string& content) {
+  int fd = memfd_create("policy", MFD_CLOEXEC);
+  if (fd >= 0 && !content.empty() &&
+      (write(fd, content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
+       lseek(fd, 0, SEEK_SET) != 0)) {
+    close(fd);
+    fd = -1;
+  }
+  return File(fd);
+}
+
+std::string FirstLine(int fd) {
+  std::string text(4096, '\0');
+  ssize_t bytes = pread(fd, text.data(), text.size(), 0);
+  text.resize(bytes > 0 ? static_cast<size_t>(bytes) : 0);
+  return text.substr(0, text.find('\n'));
+}
+
+tl::unexpected<Error> CannotRun(const std::string& program, int error) {
+  return Fail(fmt::format("{} cannot be run: {}", program, std::strerror(error)));
+}
+
+}  // namespace
+
+std::string PolicyChecker() {
+  std::error_code error;
+  auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return "";
+  for (const char* place : {".", "../bin", "../dataplane"}) {
+    auto program = (self.parent_path() / place / "narthex-dataplane").lexically_normal();
+    if (access(program.c_str(), X_OK) == 0) return program;
+  }
+  return "";
+}
+
+Result<PolicyVerdict> CheckPolicy(const std::string& policy) {
+  const std::string program = PolicyChecker();
+  if (program.empty()) return PolicyVerdict::kUnchecked;
+  File input = InMemory(policy);
+  File output = InMemory("");
+  if (input.fd() < 0 || output.fd() < 0) return CannotRun(program, errno);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, input.fd(), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, output.fd(), STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, output.fd(), STDERR_FILENO);
+  const char* arguments[] = {program.c_str(), "--check-policy", "-", nullptr};
+  pid_t child;
+  int error = posix_spawn(&child, program.c_str(), &actions, nullptr,
+                          const_cast<char* const*>(arguments), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return CannotRun(program, error);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR) return CannotRun(program, errno);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return PolicyVerdict::kGood;
+
+  std::string line = FirstLine(output.fd());
+  constexpr std::string_view kPrefix = "narthex-dataplane: -: ";
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 1 || !line.starts_with(kPrefix))
+    return Fail(fmt::format("{} failed: {}", program, line));
+  return Fail(ErrorKind::kInvalid, line.substr(kPrefix.size()));
+}
+
+}  // namespace narthex

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether the dataplane will take a policy, asked before it is written.
+//
+// Only the dataplane knows what a page may hold and what fits a segment; the two share no code. So
+// narthexd runs `narthex-dataplane --check-policy -`, no shell, from the installation that it
+// belongs to itself, and hands on what that says. The dataplane checks again when it loads the
+// policy.
+#ifndef NARTHEX_CONTROL_POLICY_CHECK_H
+#define NARTHEX_CONTROL_POLICY_CHECK_H
+
+#include <string>
+
+#include "control/error.h"
+
+namespace narthex {
+
+enum class PolicyVerdict { kGood, kUnchecked };  // kUnchecked: there is no narthex-dataplane here
+
+// kInvalid with the dataplane's reason if it would refuse `policy`, the snapshot's JSON.
+Result<PolicyVerdict> CheckPolicy(const std::string& policy);
+
+// The program that CheckPolicy runs; empty if there is none beside narthexd, in ../bin or, in a
+// build directory, in ../dataplane.
+std::string PolicyChecker();
+
+}  // namespace narthex
+
+#endif  // NARTHEX_CONTROL_POLICY_CHECK_H
