@@ -93,12 +93,12 @@ def access_link(hosts, build, relayed):
 # ---- fetches ------------------------------------------------------------------------------------
 
 
-def _plan(count, parallel, timeout, seconds=0):
-    return json.dumps({"targets": TARGETS, "count": count, "parallel": parallel, "timeout": timeout, "seconds": seconds})
+def _plan(count, parallel, timeout, request="plain"):
+    return json.dumps({"targets": TARGETS, "count": count, "parallel": parallel, "timeout": timeout, "request": request})
 
 
-def fetch_many(hosts, count, parallel, timeout):
-    done = hosts.on_client("/usr/bin/python3", HERE / "fetch.py", _plan(count, parallel, timeout), timeout=timeout * (count // parallel + 2))
+def fetch_many(hosts, count, parallel, timeout, request="plain"):
+    done = hosts.on_client("/usr/bin/python3", HERE / "fetch.py", _plan(count, parallel, timeout, request), timeout=timeout * (count // parallel + 2))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -132,6 +132,7 @@ class Cable:
     duplicate: float = 0
     reorder: float = 0
     corrupt: float = 0
+    request: str = "plain"
 
     def options(self):
         return [word for key in ("loss", "duplicate", "reorder", "corrupt") for word in (f"--{key}", getattr(self, key))]
@@ -145,6 +146,8 @@ CABLES = [
     Cable("reordering 30 %", reorder=30),
     Cable("corruption 10 %", corrupt=10),
     Cable("all at once", loss=5, duplicate=10, reorder=10, corrupt=5),
+    Cable("loss 10 %, 12 KB of cookies", loss=10, request="cookies"),
+    Cable("loss 10 %, a body of 100 KB", loss=10, request="body"),
 ]
 GOOD_CABLE = Cable("none")
 FETCHES, PARALLEL = 300, 100
@@ -178,7 +181,7 @@ def run_cable(hosts, build, cable, digest, timeout):
     """One row of the loss table."""
     with relay(hosts, build, cable) as tool:
         began = time.monotonic()
-        results = fetch_many(hosts, FETCHES, PARALLEL, timeout)
+        results = fetch_many(hosts, FETCHES, PARALLEL, timeout, cable.request)
         took = time.monotonic() - began
         tool.job.signal(signal.SIGUSR1)
         until(lambda: last_acks(hosts) == 0, LAST_ACK_DEADLINE_S)

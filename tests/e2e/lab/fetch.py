@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many plain HTTP fetches from one process: fetch.py '{"targets": [[server, source], …], …}'.
 
-`count` fetches, `parallel` at once, each ended after `timeout` seconds; `seconds`, if given, is
-how long to go on beyond `count`. A fetch counts when the stream has ended without an error.
+`count` fetches, `parallel` at once, each ended after `timeout` seconds; `request` is a key of
+REQUESTS. A fetch counts when the stream has ended without an error.
 Prints JSON: for each fetch its start (CLOCK_MONOTONIC), its duration, the SHA-256 of all that was
 received, and what went wrong.
 """
@@ -12,16 +12,21 @@ import json
 import sys
 import time
 
-REQUEST = b"GET /captive-portal-check HTTP/1.1\r\nHost: api.example.test\r\nUser-Agent: fetch\r\n\r\n"
+HEAD = b"/captive-portal-check HTTP/1.1\r\nHost: api.example.test\r\nUser-Agent: fetch\r\n"
+REQUESTS = {
+    "plain": b"GET " + HEAD + b"\r\n",
+    "cookies": b"GET " + HEAD + b"Cookie: session=" + b"c" * 12000 + b"\r\n\r\n",
+    "body": b"POST " + HEAD + b"Content-Length: 100000\r\n\r\n" + b"b" * 100000,
+}
 
 
-async def fetch(server, source, timeout):
+async def fetch(server, source, timeout, request):
     began, error, data = time.monotonic(), None, b""
     try:
         async with asyncio.timeout(timeout):
             reader, writer = await asyncio.open_connection(server, 80, local_addr=(source, 0))
             try:
-                writer.write(REQUEST)
+                writer.write(request)
                 data = await reader.read(-1)
             finally:
                 writer.close()
@@ -33,18 +38,15 @@ async def fetch(server, source, timeout):
     }
 
 
-async def work(plan, turns, results, end):
+async def work(plan, turns, results):
     for turn in turns:
-        if turn >= plan["count"] and time.monotonic() >= end:
-            return
         server, source = plan["targets"][turn % len(plan["targets"])]
-        results.append(await fetch(server, source, plan["timeout"]))
+        results.append(await fetch(server, source, plan["timeout"], REQUESTS[plan["request"]]))
 
 
 async def main(plan):
-    results, turns = [], iter(range(10**9))
-    end = time.monotonic() + plan.get("seconds", 0)
-    await asyncio.gather(*(work(plan, turns, results, end) for _ in range(plan["parallel"])))
+    results, turns = [], iter(range(plan["count"]))
+    await asyncio.gather(*(work(plan, turns, results) for _ in range(plan["parallel"])))
     return results
 
 
