@@ -2,6 +2,7 @@
 // Character classes of HTTP (RFC 9110 §5.6.2, RFC 3986 §2) and searches by class.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -47,24 +48,90 @@ inline constexpr std::array<uint8_t, 256> kCharClasses = MakeCharClasses();
 
 inline bool Is(char c, CharClass wanted) { return kCharClasses[static_cast<uint8_t>(c)] & wanted; }
 
-// First byte in [at, end) that is a control (below 0x20, or 0x7f), HTAB included; else end.
-inline const char* FindControl(const char* at, const char* end) {
+constexpr bool IsControl(char c) {
+  const auto byte = static_cast<uint8_t>(c);
+  return byte < 0x20 || byte == 0x7f;
+}
+
+// Finds controls (below 0x20 but HTAB, and 0x7f) in a text that is walked from front to back: bit i
+// of a mask says whether byte i of the present block is one, so that a line costs a shift and not
+// a search.
+class ControlFinder {
+ public:
+  // Searches [begin, end). What lies between `readable` and `begin` may be read, too.
+  ControlFinder(const char* readable, const char* begin, const char* end)
+      : readable_(readable), block_(begin), end_(end), mask_(Mask()) {}
+
+  // First control but HTAB in [at, end), else end. `at` never goes back.
+  const char* Find(const char* at) {
+    while (true) {
+      while (static_cast<size_t>(at - block_) >= kBlockBytes) {
+        if (!Advance()) return end_;
+      }
+      uint64_t mask = mask_ >> (at - block_);
+      while (mask == 0) {
+        if (!Advance()) return end_;
+        at = block_;
+        mask = mask_;
+      }
+      at += __builtin_ctzll(mask);
+      if (*at != '\t') return at;
+      at++;
+    }
+  }
+
+ private:
+  static constexpr size_t kBlockBytes = 64;
+
+  bool Advance() {
+    if (static_cast<size_t>(end_ - block_) <= kBlockBytes) return false;
+    block_ += kBlockBytes;
+    mask_ = Mask();
+    return true;
+  }
+
+  // Of the present block, cut off at the end of the text.
+  uint64_t Mask() const {
+    const auto left = static_cast<size_t>(end_ - block_);
+    if (left >= kBlockBytes) return MaskAt(block_);
+    if (static_cast<size_t>(end_ - readable_) >= kBlockBytes && left) {
+      return MaskAt(end_ - kBlockBytes) >> (kBlockBytes - left);
+    }
+    return PaddedMask(block_, left);
+  }
+
+  [[gnu::noinline]] static uint64_t PaddedMask(const char* at, size_t bytes) {
+    char padded[kBlockBytes];
+    std::memset(padded, ' ', kBlockBytes);
+    std::memcpy(padded, at, bytes);
+    return MaskAt(padded);
+  }
+
+  static uint64_t MaskAt(const char* at) {
 #ifdef __SSE2__
-  const __m128i highest_control = _mm_set1_epi8(0x1f);
-  const __m128i del = _mm_set1_epi8(0x7f);
-  for (; end - at >= 16; at += 16) {
+    return Mask16(at) | Mask16(at + 16) << 16 | Mask16(at + 32) << 32 | Mask16(at + 48) << 48;
+#else
+    uint64_t mask = 0;
+    for (size_t i = 0; i < kBlockBytes; i++) mask |= uint64_t{IsControl(at[i])} << i;
+    return mask;
+#endif
+  }
+
+#ifdef __SSE2__
+  static uint64_t Mask16(const char* at) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, highest_control), bytes);
-    const int mask = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(bytes, del)));
-    if (mask) return at + __builtin_ctz(static_cast<unsigned>(mask));
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    const __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+    const __m128i control = _mm_or_si128(low, del);
+    return static_cast<uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(control)));
   }
 #endif
-  for (; at != end; at++) {
-    const auto byte = static_cast<uint8_t>(*at);
-    if (byte < 0x20 || byte == 0x7f) break;
-  }
-  return at;
-}
+
+  const char* const readable_;
+  const char* block_;
+  const char* const end_;
+  uint64_t mask_;
+};
 
 // First byte in [at, end) that is not visible ASCII (0x21 to 0x7e); else end.
 inline const char* FindNotVisible(const char* at, const char* end) {
@@ -85,35 +152,41 @@ inline const char* FindNotVisible(const char* at, const char* end) {
 }
 
 #ifdef __SSSE3__
-// Bit h of entry l: the character with high half h and low half l is a tchar.
-constexpr std::array<uint8_t, 16> MakeTokenHalves() {
+// Bit h of entry l: the character with high half h and low half l is of the class.
+constexpr std::array<uint8_t, 16> MakeHalves(CharClass wanted) {
   std::array<uint8_t, 16> halves{};
   for (int c = 0; c < 128; c++) {
-    if (kCharClasses[static_cast<size_t>(c)] & kTokenChar) {
+    if (kCharClasses[static_cast<size_t>(c)] & wanted) {
       halves[static_cast<size_t>(c & 15)] |= static_cast<uint8_t>(1 << (c >> 4));
     }
   }
   return halves;
 }
-inline constexpr std::array<uint8_t, 16> kTokenHalves = MakeTokenHalves();
+template <CharClass kWanted>
+inline constexpr std::array<uint8_t, 16> kHalves = MakeHalves(kWanted);
 #endif
 
-// First byte in [at, end) that is no tchar; else end.
-inline const char* FindNotToken(const char* at, const char* end) {
+// First byte in [at, end) that is not of an ASCII class; else end. What lies between `end` and
+// `readable` may be read, too.
+template <CharClass kWanted>
+inline const char* FindNot(const char* at, const char* end, const char* readable) {
 #ifdef __SSSE3__
-  const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kTokenHalves.data()));
+  const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kHalves<kWanted>.data()));
   const __m128i bits = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
   const __m128i low_half = _mm_set1_epi8(15);
-  for (; end - at >= 16; at += 16) {
+  for (; readable - at >= 16; at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), low_half);
-    const __m128i token = _mm_and_si128(_mm_shuffle_epi8(halves, _mm_and_si128(bytes, low_half)),
-                                        _mm_shuffle_epi8(bits, high));
-    const int other = _mm_movemask_epi8(_mm_cmpeq_epi8(token, _mm_setzero_si128()));
-    if (other) return at + __builtin_ctz(static_cast<unsigned>(other));
+    const __m128i wanted = _mm_and_si128(_mm_shuffle_epi8(halves, _mm_and_si128(bytes, low_half)),
+                                         _mm_shuffle_epi8(bits, high));
+    const int other = _mm_movemask_epi8(_mm_cmpeq_epi8(wanted, _mm_setzero_si128()));
+    if (other) return std::min(at + __builtin_ctz(static_cast<unsigned>(other)), end);
+    if (end - at <= 16) return end;
   }
+#else
+  static_cast<void>(readable);
 #endif
-  while (at != end && Is(*at, kTokenChar)) at++;
+  while (at != end && Is(*at, kWanted)) at++;
   return at;
 }
 

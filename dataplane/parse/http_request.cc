@@ -16,6 +16,29 @@ constexpr std::string_view kKnownMethods[] = {
 constexpr uint8_t kTlsHandshakeRecord = 0x16;
 constexpr uint8_t kTlsMajorVersion = 3;
 
+// The same as ValidHost; what lies up to `readable` may be read, too.
+bool ValidHostWithin(std::string_view host, const char* readable) {
+  const char* at = host.data();
+  const char* const end = at + host.size();
+  if (at != end && *at == '[') {
+    const char* const address = ++at;
+    while (at != end && (Is(*at, kHostChar) || *at == ':')) at++;
+    if (at - address < 3 || at == end || *at != ']') return false;
+    at++;
+  } else {
+    while ((at = FindNot<kHostChar>(at, end, readable)) != end && *at == '%') {
+      if (end - at < 3 || !Is(at[1], kHexChar) || !Is(at[2], kHexChar)) return false;
+      at += 3;
+    }
+  }
+  if (at == end) return true;
+  if (*at != ':' || end - at > 6) return false;
+  for (at++; at != end; at++) {
+    if (!Is(*at, kDigitChar)) return false;
+  }
+  return true;
+}
+
 // Reads one request; each step returns kNone and advances, or says what is wrong. A step that
 // meets the end of the input sets incomplete_.
 class Reader {
@@ -41,11 +64,7 @@ class Reader {
     if (HttpError error = ReadTarget(); error != HttpError::kNone || incomplete_) return error;
     if (HttpError error = ReadVersion(); error != HttpError::kNone || incomplete_) return error;
     if (HttpError error = CheckTarget(); error != HttpError::kNone) return error;
-    while (true) {
-      bool last = false;
-      if (HttpError error = ReadField(last); error != HttpError::kNone || incomplete_) return error;
-      if (last) return CheckFields();
-    }
+    return ReadFields();
   }
 
   bool AtEnd() {
@@ -80,16 +99,21 @@ class Reader {
 
   HttpError ReadMethod() {
     const char* start = at_;
-    at_ = FindNotToken(at_, end_);
+    constexpr std::string_view kUsual = "GET ";
+    if (std::string_view(at_, static_cast<size_t>(end_ - at_)).starts_with(kUsual)) {
+      request_.method = HttpMethod::kGet;
+      request_.method_name = {start, kUsual.size() - 1};
+      at_ += kUsual.size();
+      return HttpError::kNone;
+    }
+    at_ = FindNot<kTokenChar>(at_, end_, end_);
     const auto bytes = static_cast<size_t>(at_ - start);
     if (bytes > kMaxMethodBytes) return HttpError::kNotHttp;
     if (AtEnd()) return HttpError::kNone;
     if (*at_ != ' ' || bytes == 0) return HttpError::kNotHttp;
     request_.method_name = {start, bytes};
     at_++;
-    if (request_.method_name == "GET") {
-      request_.method = HttpMethod::kGet;
-    } else if (request_.method_name == "HEAD") {
+    if (request_.method_name == "HEAD") {
       request_.method = HttpMethod::kHead;
     } else if (request_.method_name == "CONNECT") {
       request_.method = HttpMethod::kConnect;
@@ -174,7 +198,8 @@ class Reader {
     const std::string_view target = request_.target;
     if (request_.method == HttpMethod::kConnect) {
       request_.target_form = TargetForm::kAuthority;
-      if (target.find(':') == target.npos || !ValidHost(target)) return HttpError::kBadRequest;
+      if (target.find(':') == target.npos || !ValidHostWithin(target, end_))
+        return HttpError::kBadRequest;
       return HttpError::kNone;
     }
     if (target[0] == '/') {
@@ -198,41 +223,64 @@ class Reader {
     const std::string_view rest = target.substr(scheme_bytes);
     const size_t authority_bytes = std::min(rest.find_first_of("/?#"), rest.size());
     request_.host = rest.substr(0, authority_bytes);
-    if (request_.host.empty() || !ValidHost(request_.host)) return HttpError::kBadRequest;
+    if (request_.host.empty() || !ValidHostWithin(request_.host, end_))
+      return HttpError::kBadRequest;
     const std::string_view path = rest.substr(authority_bytes);
     request_.path = path.substr(0, std::min(path.find('?'), path.size()));
     if (request_.path.empty()) request_.path = "/";
     return HttpError::kNone;
   }
 
-  // One field line, or the empty line that ends the header section.
-  HttpError ReadField(bool& last) {
-    if (AtEnd()) return HttpError::kNone;
-    if (*at_ == '\r' || *at_ == '\n') return ReadLineEnd(last);
-    const char* name = at_;
-    at_ = FindNotToken(at_, end_);
-    const auto name_bytes = static_cast<size_t>(at_ - name);
-    if (AtEnd()) return HttpError::kNone;
-    // Space before the colon, obs-fold and lines without a name end here (RFC 9112 §5.1, §5.2).
-    if (*at_ != ':' || name_bytes == 0) return HttpError::kBadRequest;
-    at_++;
-    while (at_ != end_ && (*at_ == ' ' || *at_ == '\t')) at_++;
-    const char* value = at_;
-    do {
-      at_ = FindControl(at_, end_);
-    } while (at_ != end_ && *at_ == '\t' && ++at_);
-    const char* value_end = at_;
-    if (end_ - at_ >= 2 && at_[0] == '\r' && at_[1] == '\n') {
-      at_ += 2;
-    } else {
-      bool ended = false;
-      if (HttpError error = ReadLineEnd(ended); error != HttpError::kNone || incomplete_) {
-        return error;
+  // The field lines and the empty line that ends the header section.
+  HttpError ReadFields() {
+    ControlFinder controls(begin_, at_, end_);
+    const char* at = at_;  // the compiler cannot keep the member in a register
+    while (true) {
+      const char* const name = at;
+      at = FindNot<kTokenChar>(name, end_, end_);
+      const auto name_bytes = static_cast<size_t>(at - name);
+      // Space before the colon, obs-fold and lines without a name end here (RFC 9112 §5.1, §5.2).
+      if (at == end_ || *at != ':' || name_bytes == 0) {
+        at_ = at;
+        return AtEnd() ? HttpError::kNone : name_bytes ? HttpError::kBadRequest : EndFields();
       }
-      if (!ended) return HttpError::kBadRequest;  // NUL and other controls
+      const char* line_end = controls.Find(++at);
+      at_ = line_end;
+      if (end_ - line_end >= 2 && line_end[0] == '\r' && line_end[1] == '\n') {
+        at_ += 2;
+      } else {
+        bool ended = false;
+        if (HttpError error = ReadLineEnd(ended); error != HttpError::kNone || incomplete_) {
+          return error;
+        }
+        if (!ended) return HttpError::kBadRequest;  // NUL and other controls
+      }
+      if (IsOfInterest(name_bytes)) {
+        // A control that is no blank follows: no need to look for the end.
+        while (IsBlank(*at)) at++;
+        while (line_end != at && IsBlank(line_end[-1])) line_end--;
+        const HttpError error =
+            TakeField({name, name_bytes}, {at, static_cast<size_t>(line_end - at)});
+        if (error != HttpError::kNone) return error;
+      }
+      at = at_;
     }
-    while (value_end != value && (value_end[-1] == ' ' || value_end[-1] == '\t')) value_end--;
-    return TakeField({name, name_bytes}, {value, static_cast<size_t>(value_end - value)});
+  }
+
+  HttpError EndFields() {
+    bool ended = false;
+    if (HttpError error = ReadLineEnd(ended); error != HttpError::kNone || incomplete_) {
+      return error;
+    }
+    return ended ? CheckFields() : HttpError::kBadRequest;
+  }
+
+  static bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+
+  // Whether a name of that length is among those in TakeField.
+  static bool IsOfInterest(size_t name_bytes) {
+    constexpr uint32_t kLengths = 1u << 4 | 1u << 6 | 1u << 10 | 1u << 14 | 1u << 15 | 1u << 17;
+    return name_bytes < 32 && (kLengths >> name_bytes & 1);
   }
 
   HttpError TakeField(std::string_view name, std::string_view value) {
@@ -268,7 +316,7 @@ class Reader {
   }
 
   HttpError TakeHost(std::string_view value) {
-    if (host_seen_ || !ValidHost(value)) return HttpError::kBadRequest;
+    if (host_seen_ || !ValidHostWithin(value, end_)) return HttpError::kBadRequest;
     host_seen_ = true;
     if (request_.target_form != TargetForm::kAbsolute) request_.host = value;
     return HttpError::kNone;
@@ -342,29 +390,6 @@ Beginning JudgeBeginning(std::string_view input) {
   return capitals && line[capitals] == ' ' ? Beginning::kPossible : Beginning::kUnlikely;
 }
 
-bool ValidHost(std::string_view host) {
-  size_t at = 0;
-  if (!host.empty() && host[0] == '[') {
-    at = 1;
-    while (at < host.size() && (Is(host[at], kHostChar) || host[at] == ':')) at++;
-    if (at < 4 || at == host.size() || host[at] != ']') return false;
-    at++;
-  } else {
-    for (; at < host.size() && host[at] != ':'; at++) {
-      if (Is(host[at], kHostChar)) continue;
-      if (host[at] != '%' || host.size() - at < 3 || !Is(host[at + 1], kHexChar) ||
-          !Is(host[at + 2], kHexChar)) {
-        return false;
-      }
-      at += 2;
-    }
-  }
-  if (at == host.size()) return true;
-  if (host[at] != ':' || host.size() - at > 6) return false;
-  for (char c : host.substr(at + 1)) {
-    if (!Is(c, kDigitChar)) return false;
-  }
-  return true;
-}
+bool ValidHost(std::string_view host) { return ValidHostWithin(host, host.data() + host.size()); }
 
 }  // namespace narthex

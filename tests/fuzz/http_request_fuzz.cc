@@ -41,7 +41,7 @@ void Fuzz(std::string_view input) {
     Check(IsNetworkAuthenticationRequired(decision.answer) && decision.language < 3);
   } else if (result.status == HttpStatus::kError) {
     Check(result.error != HttpError::kNone);
-    Check(!IsNetworkAuthenticationRequired(DecideError(result.error, result.head)));
+    Check(!IsNetworkAuthenticationRequired(DecideError(result.error, result.head).answer));
   }
   if (input.size() < 2) return;
   const size_t split = static_cast<uint8_t>(input[input.size() / 2]) * input.size() / 256;

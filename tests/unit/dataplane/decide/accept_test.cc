@@ -69,6 +69,7 @@ const Row kTextRows[] = {
     {"text/plain;q=0, */*", MediaType::kHtml},
 };
 
+// REQ 1.wildcard
 TEST(NegotiateMediaType, PrefersTextWhereTheZoneDoes) {
   for (const Row& row : kTextRows) {
     EXPECT_EQ(static_cast<int>(NegotiateMediaType(row.accept, MediaType::kText)),

@@ -44,6 +44,7 @@ const Row kRows[] = {
     {std::string(200, ','), "en"},
 };
 
+// REQ 1.language
 TEST(ChooseLanguage, Table) {
   for (const Row& row : kRows)
     EXPECT_EQ(kTags[ChooseLanguage(row.field, kTags)], row.wanted) << row.field;

@@ -154,6 +154,7 @@ TEST(RenderResponses, RefusesWhatDoesNotFitAndSaysByHowMuch) {
   EXPECT_TRUE(Has(error, "portal_url has " + std::to_string(network.portal_url.size()))) << error;
 }
 
+// REQ 1.api-member
 TEST(RenderResponses, NamesTheApiInTheProblem) {
   std::string error;
   const auto set = ResponseSet::Render(
