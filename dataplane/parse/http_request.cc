@@ -13,6 +13,9 @@ constexpr std::string_view kKnownMethods[] = {
     "GET ",   "POST ",  "HEAD ", "PUT ",      "DELETE ", "OPTIONS ",   "CONNECT ",
     "PATCH ", "TRACE ", "PRI ",  "PROPFIND ", "REPORT ", "PROPPATCH ", "MKCOL ",
     "COPY ",  "MOVE ",  "LOCK ", "UNLOCK ",   "SEARCH "};
+// A shorter piece of a method may be any capital of a later line: were it taken for the beginning,
+// pieces before it that are lost would be acknowledged.
+constexpr size_t kTellingBytes = 4;
 constexpr uint8_t kTlsHandshakeRecord = 0x16;
 constexpr uint8_t kTlsMajorVersion = 3;
 
@@ -381,7 +384,8 @@ Beginning JudgeBeginning(std::string_view input) {
   if (static_cast<uint8_t>(line[0]) == kTlsHandshakeRecord) return Beginning::kCertain;
   for (std::string_view method : kKnownMethods) {
     const size_t bytes = std::min(method.size(), line.size());
-    if (line.substr(0, bytes) == method.substr(0, bytes)) return Beginning::kCertain;
+    if (line.substr(0, bytes) != method.substr(0, bytes)) continue;
+    return bytes < kTellingBytes ? Beginning::kPossible : Beginning::kCertain;
   }
   size_t capitals = 0;
   while (capitals < line.size() && line[capitals] >= 'A' && line[capitals] <= 'Z') capitals++;

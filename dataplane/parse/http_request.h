@@ -70,8 +70,8 @@ struct HttpResult {
 // start of a request line, of a TLS record or of an HTTP/2 preface. What cannot be is a later
 // piece of a request whose first one is missing, or no HTTP.
 enum class Beginning : uint8_t {
-  kCertain,   // a known method, whole or begun
-  kPossible,  // capital letters, or only line ends
+  kCertain,   // a known method, or four bytes of one
+  kPossible,  // fewer, other capital letters, or only line ends
   kUnlikely,
 };
 [[nodiscard]] Beginning JudgeBeginning(std::string_view input);

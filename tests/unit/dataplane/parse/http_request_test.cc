@@ -227,10 +227,11 @@ TEST(ParseHttpRequest, RemembersHeadInErrors) {
 }
 
 TEST(JudgeBeginning, TellsTheStartOfARequestFromALaterPiece) {
-  for (const char* start : {"G", "GE", "GET ", "GET /x", "\r\nPOST", "PRI *", "\x16", "O"}) {
+  for (const char* start : {"GET ", "GET /x", "\r\nPOST", "PROP", "PRI *", "\x16"}) {
     EXPECT_EQ(JudgeBeginning(start), Beginning::kCertain) << start;
   }
-  for (const char* start : {"", "\r\n", "BREW /", "EHLO x", "X", "ET / HTTP/1.1"}) {
+  for (const char* start :
+       {"", "\r\n", "G", "GE", "GET", "\nPOS", "O", "BREW /", "EHLO x", "X", "ET / HTTP/1.1"}) {
     EXPECT_EQ(JudgeBeginning(start), Beginning::kPossible) << start;
   }
   for (const char* piece : {"ost: a\r\n\r\n", ": x", "a=b; c=d\r\n", "/1.1\r\nHost: a", " a",
