@@ -116,7 +116,9 @@ narthexd_is_killed() {
 	check "without narthexd a stranger still gets the 511" output_has 511
 	show host "$narthexctl" session list
 	check "and logins say clearly that it is away" exited_with 4
-	started narthexd start_narthexd
+	command_line gateway "narthexd ..."
+	start_narthexd
+	check "the 511 goes on after its restart" until_511 2
 }
 
 both_are_killed() {
