@@ -182,6 +182,40 @@ TEST_F(ApiTest, SaysThatItServes) {
   EXPECT_EQ(std::string(bytes.begin(), bytes.end()), "\x08\x01");  // status: SERVING
 }
 
+// What grpc_cli asks first: list_services, field 7 of a reflection request.
+TEST_F(ApiTest, ReflectionListsTheServices) {
+  grpc::GenericStub stub(grpc::CreateChannel("unix:" + path, grpc::InsecureChannelCredentials()));
+  grpc::CompletionQueue queue;
+  grpc::ClientContext context;
+  auto next = [&] {
+    void* tag = nullptr;
+    bool good = false;
+    return queue.Next(&tag, &good) && good;
+  };
+  auto call = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  call->StartCall(nullptr);
+  ASSERT_TRUE(next());
+  grpc::Slice request(std::string("\x3a\x00", 2));
+  call->Write(grpc::ByteBuffer(&request, 1), nullptr);
+  ASSERT_TRUE(next());
+  grpc::ByteBuffer answer;
+  call->Read(&answer, nullptr);
+  ASSERT_TRUE(next());
+  grpc::Slice bytes;
+  ASSERT_TRUE(answer.DumpToSingleSlice(&bytes).ok());
+  std::string text(bytes.begin(), bytes.end());
+  EXPECT_NE(text.find("narthex.v1.Sessions"), text.npos);
+  EXPECT_NE(text.find("narthex.v1.Gateway"), text.npos);
+  EXPECT_NE(text.find("grpc.health.v1.Health"), text.npos);
+  call->WritesDone(nullptr);
+  ASSERT_TRUE(next());
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  ASSERT_TRUE(next());
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
 TEST_F(ApiTest, SocketIsForItsOwnerAndGroup) {
   struct stat info;
   ASSERT_EQ(stat(path.c_str(), &info), 0);
