@@ -142,7 +142,8 @@ static __always_inline enum standing judge_entry(const struct nx_session *sessio
 
 	if (!expires_ns || !clk || expires_ns <= clk->now_ns)
 		return STRANGER;
-	if (session->begun_s && clk->now_ns / 1000000000 - session->begun_s <= NX_STICKY_S)
+	/* The clock may lag a tick behind the login. */
+	if (session->begun_s && clk->now_ns / 1000000000 < (__u64)session->begun_s + NX_STICKY_S)
 		return FRESH;
 	return AUTHORISED;
 }
@@ -231,7 +232,7 @@ __noinline int sweep_word(__u32 word, __u64 now_ns)
 
 	if (!bits || !due || !*bits || *due > now_ns)
 		return 0;
-	*(volatile __u64 *)due = ~0ull;
+	__sync_lock_test_and_set(due, ~0ull); /* a barrier, too: the bits are read after it */
 	for (__u32 i = 0; i < NX_FAST_BITS; i++) {
 		struct nx_session *session;
 		__u64 expires_ns;

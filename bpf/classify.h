@@ -34,7 +34,7 @@ static __always_inline int stays_on_link(const __u8 *addr)
 	       in_ipv6_prefixes(&zone_config, addr);
 }
 
-/* ND, RA, DAD (RFC 4861 §7.1: hop limit 255) and MLD (RFC 3810 §5: link-local, hop limit 1). */
+/* ND, DAD (RFC 4861 §7.1: hop limit 255) and MLD (RFC 3810 §5: link-local, hop limit 1). */
 static __always_inline enum nx_reason judge_neighbour(const struct packet *p)
 {
 	struct icmp6hdr *icmp = at(p, p->l4);
@@ -46,7 +46,7 @@ static __always_inline enum nx_reason judge_neighbour(const struct packet *p)
 	if (!stays_on_link(p->flow.server))
 		return UNDECIDED;
 	switch (icmp->icmp6_type) {
-	case 133: case 134: case 135: case 136: case 137:
+	case 133: case 135: case 136: /* solicitations and advertisements of a host, not a router's */
 		return p->hop_limit == 255 ? NX_REASON_NEIGHBOUR : UNDECIDED;
 	case 130: case 131: case 132: case 143:
 		return p->hop_limit == 1 ? NX_REASON_NEIGHBOUR : UNDECIDED;

@@ -136,12 +136,14 @@ Outcome RunOnEachCpu(int program_fd) {
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
     return Fail(WithErrno("sched_getaffinity", errno));
   Outcome outcome;
-  for (int cpu = 0; cpu < CPU_SETSIZE && outcome; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
+  // Every CPU, not only those this process is bound to: the NIC's may be isolated.
+  long cpus = std::min<long>(sysconf(_SC_NPROCESSORS_CONF), CPU_SETSIZE);
+  for (int cpu = 0; cpu < cpus && outcome; ++cpu) {
     cpu_set_t one;
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
-    if (sched_setaffinity(0, sizeof one, &one) != 0) continue;  // it went offline
+    if (sched_setaffinity(0, sizeof one, &one) != 0)
+      continue;  // it is offline, or a cpuset forbids it
     LIBBPF_OPTS(bpf_test_run_opts, run);
     int error = bpf_prog_test_run_opts(program_fd, &run);
     if (error != 0)

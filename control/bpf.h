@@ -71,7 +71,8 @@ AttachedProgram ProgramOn(uint32_t ifindex);
 // Kernel memory of a map, as its descriptor tells.
 uint64_t MapMemory(int map_fd);
 
-// Runs a syscall program once on every CPU that this process may use; it must return 0.
+// Runs a syscall program once on every CPU, but those that are offline or that a cpuset forbids;
+// it must return 0.
 Outcome RunOnEachCpu(int program_fd);
 
 // libbpf's messages: to the log at debug level, the last ones kept for an error.

@@ -84,7 +84,9 @@ Result<std::unique_ptr<Classifier>> Classifier::Load(const Config& config, const
     if (auto loaded = classifier->LoadZone(zone); !loaded) return Fail(loaded.error());
   for (const std::string& uplink : config.uplinks)
     if (auto loaded = classifier->LoadUplink(uplink); !loaded) return Fail(loaded.error());
-  if (auto started = classifier->StartClock(); !started) return Fail(started.error());
+  // A clock that ticks for the programs in force is taken over when they are ours (Attach).
+  if (!classifier->maps_.HadClock())
+    if (auto started = classifier->StartClock(); !started) return Fail(started.error());
   if (auto mapped = classifier->MapWorkers(); !mapped) return Fail(mapped.error());
   return classifier;
 }

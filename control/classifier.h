@@ -79,6 +79,7 @@ class Classifier : public Gateway {
   Outcome LoadUplink(const std::string& name);
   Outcome StartClock();
   Outcome MapWorkers();
+  Outcome LockPins();
   Outcome PinAll();
   Outcome AttachOne(Interface& interface);
   Outcome SwitchLink(Interface& interface, Fd link);
@@ -93,6 +94,7 @@ class Classifier : public Gateway {
   const Config& config_;
   const Layout& layout_;
   CreatedPaths created_;
+  Fd pins_lock_;
   PinnedMaps maps_;
   std::vector<Interface> interfaces_;
   Mapping cookie_keys_;

@@ -2,9 +2,11 @@
 // Attaching: how the classifier gets onto its interfaces, from one version to the next, and off.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <net/if.h>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -92,8 +94,19 @@ Outcome PreflightClassifier(const Config& config) {
   return {};
 }
 
+// Two instances in one directory would detach each other's interfaces.
+Outcome Classifier::LockPins() {
+  pins_lock_ = Fd(open(config_.bpffs_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!pins_lock_) return Fail(WithErrno(config_.bpffs_dir, errno));
+  if (flock(pins_lock_.get(), LOCK_EX | LOCK_NB) == 0) return {};
+  return Fail(ErrorKind::kPrecondition,
+              fmt::format("another narthexd uses {}: give each instance its own paths.bpffs",
+                          config_.bpffs_dir));
+}
+
 Outcome Classifier::PinAll() {
   if (auto made = created_.MakeDirectory(config_.bpffs_dir); !made) return made;
+  if (auto locked = LockPins(); !locked) return locked;
   if (auto pinned = maps_.PinNew(created_); !pinned) return pinned;
   for (Interface& interface : interfaces_) {
     if (auto made = created_.MakeDirectory(Directory(interface)); !made) return made;
@@ -165,6 +178,7 @@ Outcome Classifier::Attach() {
     }
   }
   created_.Keep();
+  if (auto started = StartClock(); !started) return started;
   if (auto replaced = maps_.ReplaceUnfit(); !replaced) return replaced;
   DropRemovedInterfaces();
   return {};

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -136,6 +137,9 @@ Result<Config> ParseConfig(std::string_view text, const std::string& file_name) 
 }
 
 Result<Config> LoadConfig(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error))
+    return Fail(ErrorKind::kInvalid, fmt::format("{}: is not a file; pass --config FILE", path));
   std::ifstream file(path);
   std::ostringstream text;
   if (file) text << file.rdbuf();

@@ -90,6 +90,8 @@ Outcome CheckLanguageTag(std::string_view text) {
 Outcome CheckAbsolutePath(std::string_view text) {
   if (text.size() < 2 || text.front() != '/' || std::any_of(text.begin(), text.end(), IsControl))
     return Wrong(fmt::format("'{}' is not an absolute path", text));
+  if (text.find("/..") != text.npos)
+    return Wrong(fmt::format("'{}' goes up by '..'; name the directory itself", text));
   return {};
 }
 

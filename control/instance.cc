@@ -45,10 +45,12 @@ Outcome Instance::MakeDirectory(const std::string& path) {
 
 Outcome Instance::Lock(const Config& config) {
   std::string path = config.run_dir + "/lock";
-  Creates(path);
-  lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  const bool made = lock_fd_ >= 0;
+  if (!made) lock_fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC);
   if (lock_fd_ < 0) return Fail(fmt::format("lock {}: {}", path, std::strerror(errno)));
   if (flock(lock_fd_, LOCK_EX | LOCK_NB) == 0) {
+    if (made) created_.push_back(path);  // only its holder may remove a lock
     std::string pid = fmt::format("{}\n", getpid());
     if (ftruncate(lock_fd_, 0) != 0 || pwrite(lock_fd_, pid.data(), pid.size(), 0) < 0)
       return Fail(fmt::format("lock {}: {}", path, std::strerror(errno)));

@@ -56,6 +56,8 @@ class PinnedMaps {
   Outcome ReplaceUnfit();
 
   int Descriptor(const std::string& name) const { return maps_.at(name).fd.get(); }
+  // The `clock` was pinned already: it ticks for the programs that are attached.
+  bool HadClock() const { return maps_.at("clock").pinned; }
   // The `sessions` map which this start replaces, if the store knows its order; or -1.
   int ReplacedSessions() const;
   Result<MapIdentity> Identity() const;

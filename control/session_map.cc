@@ -155,6 +155,9 @@ void SessionMap::CollectFree(const std::vector<bool>& used) {
 
 Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) {
   ReconcileReport report;
+  // A crash may have come between an entry's end and its fast bit: all are judged anew.
+  for (uint64_t& word : table_.FastWords())
+    std::atomic_ref(word).store(0, std::memory_order_seq_cst);
   std::vector<bool> used(layout_.entries());
   if (auto done = AdoptKeys(wanted, used, report); !done) return Fail(done.error());
   for (WantedEntry& entry : wanted)

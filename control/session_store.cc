@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 namespace narthex {
@@ -44,7 +45,12 @@ CREATE TABLE request (
 constexpr char kColumns[] =
     "SELECT id, zone, creator, created_wall_ns, expires_boot_ns FROM session ";
 
-int64_t Number(const std::string& text) { return text.empty() ? 0 : std::stoll(text); }
+// 0 for what is no number.
+int64_t Number(const std::string& text) {
+  int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
 
 void BindCounters(Query& query, const SessionCounters& counters) {
   for (uint64_t value : {counters.packets_up, counters.bytes_up, counters.packets_down,

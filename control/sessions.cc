@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "control/own_addresses.h"
+
 namespace narthex {
 namespace {
 
@@ -132,6 +134,10 @@ Result<Sessions::Target> Sessions::Check(const AuthoriseRequest& request) const 
     const ZoneConfig* zone = layout_.ZoneOf(*address);
     if (zone == nullptr)
       return refuse(fmt::format("{} is in no zone of this gateway", address->ToString()));
+    std::vector<Address> own = OwnAddresses(*zone);
+    if (std::find(own.begin(), own.end(), *address) != own.end())
+      return refuse(fmt::format("{} is the gateway's own or a broadcast address, no client's",
+                                address->ToString()));
     if (!request.zone.empty() && zone->name != request.zone)
       return refuse(fmt::format("{} is in zone '{}', not in '{}'", address->ToString(), zone->name,
                                 request.zone));
@@ -297,13 +303,15 @@ Outcome Sessions::End(std::span<Session> sessions) {
   Outcome outcome;
   for (; ended < sessions.size(); ++ended) {
     Session& session = sessions[ended];
-    if (auto deleted = store_.Delete(session.id); !deleted) {
-      outcome =
-          Fail(deleted.error().kind, fmt::format("session store: {}", deleted.error().message));
-      break;
-    }
     for (const SessionAddress& entry : session.addresses)
       if (entry.slot != kNoSlot) map_.Revoke(entry.slot);
+    if (auto deleted = store_.Delete(session.id); !deleted) {
+      outcome = Fail(deleted.error().kind,
+                     fmt::format("session store: {}; {} is cut off, but would come back with the "
+                                 "next start of narthexd",
+                                 deleted.error().message, AddressList(session)));
+      break;
+    }
   }
   map_.Settle();
   for (Session& session : sessions.first(ended)) {

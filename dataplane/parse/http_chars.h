@@ -103,7 +103,7 @@ class ControlFinder {
   [[gnu::noinline]] static uint64_t PaddedMask(const char* at, size_t bytes) {
     char padded[kBlockBytes];
     std::memset(padded, ' ', kBlockBytes);
-    std::memcpy(padded, at, bytes);
+    if (bytes) std::memcpy(padded, at, bytes);
     return MaskAt(padded);
   }
 

@@ -160,14 +160,14 @@ TEST_F(SessionMapTest, EveryChangeOfTheEndClearsTheFastBit) {
   EXPECT_EQ(table.fast[0], ~uint64_t{0}) << "nobody else is judged anew";
 }
 
-TEST_F(SessionMapTest, AStrangersEntryIsNotFastAfterReconciliation) {
+TEST_F(SessionMapTest, NobodyIsFastAfterReconciliation) {
   Reconcile({});
   Begin("10.51.1.70", 9);
   table.fast[1] = ~uint64_t{0};
   SessionMap next(layout, table);
   std::vector<WantedEntry> none;
   ASSERT_TRUE(next.Reconcile(none));
-  EXPECT_EQ(table.fast[1], ~(uint64_t{1} << 6));
+  EXPECT_EQ(table.fast[1], 0u) << "a crash may have come between an end and its fast bit";
 }
 
 TEST_F(SessionMapTest, EntriesBehindThePoolsHaveNoFastBit) {

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts that fail, and starts that must not succeed, beside a gateway that runs."""
+import time
+
+from lab import clients
+from lab.gateway import zone
+from lab.hosts import ORIGIN4, ORIGIN6, client4, client6
+from lab.process import until
+
+
+def reaches(hosts, origin, client):
+    return clients.pings(hosts, origin, client, count=1, seconds=0.3) == 1
+
+
+def test_a_start_that_fails_late_leaves_expiry_to_the_classifier(gateway, hosts):
+    """DESIGN §6: a failed start changes nothing; sessions still end on time, with nobody's help.
+    The start has another layout of pools, and fails when its maps and programs are loaded."""
+    gateway.authorize(client4(2), duration="12s")
+    began = time.monotonic()
+    gateway.lose_everything_but_the_store()
+    assert reaches(hosts, ORIGIN4, client4(2)) and reaches(hosts, ORIGIN4, client4(2))
+    gateway.narthexd.kill()
+    good = gateway.config.read_text()
+    gateway.socket.unlink(missing_ok=True)
+    gateway.socket.write_text("in the way")
+    try:
+        gateway.config.write_text(good.replace('"10.51.1.0/24"', '"10.50.0.0/24", "10.51.1.0/24"'))
+        failed = gateway.run_narthexd()
+        assert failed.returncode == 1, failed.stderr
+        assert time.monotonic() - began < 10, "too slow to tell"
+        assert reaches(hosts, ORIGIN4, client4(2)), "still authorised"
+        assert until(lambda: not reaches(hosts, ORIGIN4, client4(2)), 14)
+        assert time.monotonic() - began < 13.5, "outlived its end"
+    finally:
+        gateway.config.write_text(good)
+        gateway.socket.unlink()
+        gateway.start_narthexd()
+
+
+def test_two_instances_cannot_share_their_pins(gateway, hosts, another, spare):
+    """Issue 2: two instances do not touch each other, even where the configuration says so."""
+    other = another("thief", zones=[zone("annex", spare, "10.61.1.0/24", "2001:db8:61:1::/64")])
+    own = other.bpffs
+    other.config.write_text(other.config.read_text().replace(str(own), str(gateway.bpffs)))
+    before = gateway.program()
+    refused = other.run_narthexd()
+    assert refused.returncode == 1 and "another narthexd uses" in refused.stderr, refused.stderr
+    assert gateway.program() == before
+    other.config.write_text(other.config.read_text().replace(str(gateway.bpffs), str(own)))
+
+
+def test_addresses_that_no_client_has_are_refused(gateway):
+    """Issue 2: clear refusals; the gateway's own and broadcast addresses are nobody's."""
+    for address in ("10.51.1.1", "10.51.1.0", "10.51.1.255", "2001:db8:51:1::1"):
+        done = gateway.ctl("session", "authorize", address, "--for", "1h")
+        assert done.returncode == 1 and "no client's" in done.stderr, (address, done.stderr)
+    assert not gateway.sessions()
+
+
+def test_a_directory_is_no_configuration(gateway, hosts):
+    """Issue 2: each bad input has its clear line."""
+    done = hosts.on_gateway(gateway.build / "control/narthexd", "--config", "/tmp", "--check")
+    assert done.returncode == 78 and "/tmp: is not a file" in done.stderr
