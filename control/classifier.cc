@@ -216,6 +216,7 @@ Result<std::vector<uint64_t>> Classifier::Counters() {
 }
 
 InterfaceState Classifier::Attachment(const std::string& name) {
+  std::lock_guard lock(links_mutex_);
   InterfaceState state;
   Interface* interface = Find(name);
   if (interface == nullptr) return state;

@@ -44,6 +44,8 @@ class Classifier : public Gateway {
   Outcome FillGarden();
   // All interfaces, or as before.
   Outcome Attach();
+  // Interfaces that were removed and made anew since: their programs are put on them again.
+  void AttachRecreated();
 
   Result<std::vector<uint64_t>> Counters() override;
   InterfaceState Attachment(const std::string& interface) override;
@@ -90,6 +92,7 @@ class Classifier : public Gateway {
     return config_.bpffs_dir + "/" + interface.name;
   }
   Interface* Find(const std::string& name);
+  Outcome AttachAgain(Interface& interface, uint32_t ifindex);
 
   const Config& config_;
   const Layout& layout_;
@@ -97,6 +100,7 @@ class Classifier : public Gateway {
   Fd pins_lock_;
   PinnedMaps maps_;
   std::vector<Interface> interfaces_;
+  std::mutex links_mutex_;  // after Attach: links and indexes of interfaces_
   Mapping cookie_keys_;
   Mapping workers_;
   std::mutex explain_mutex_;

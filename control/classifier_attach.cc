@@ -161,6 +161,36 @@ Outcome Classifier::AttachOne(Interface& interface) {
   return NewLink(interface);
 }
 
+Outcome Classifier::AttachAgain(Interface& interface, uint32_t ifindex) {
+  std::string path = LinkPath(config_.bpffs_dir, interface.name);
+  interface.ifindex = ifindex;  // tried once for each new interface
+  interface.link =
+      Fd(bpf_link_create(interface.program, static_cast<int>(ifindex), BPF_XDP, nullptr));
+  if (!interface.link)
+    return Fail(WithErrno(fmt::format("{}: the classifier cannot be attached to the new {}",
+                                      interface.place, interface.name),
+                          errno));
+  unlink(path.c_str());
+  if (int error = bpf_obj_pin(interface.link.get(), path.c_str()); error != 0)
+    return Fail(WithErrno(fmt::format("pin {}", path), error));
+  return {};
+}
+
+void Classifier::AttachRecreated() {
+  std::lock_guard lock(links_mutex_);
+  for (Interface& interface : interfaces_) {
+    uint32_t ifindex = if_nametoindex(interface.name.c_str());
+    if (ifindex == 0 || ifindex == interface.ifindex) continue;
+    auto attached = AttachAgain(interface, ifindex);
+    if (attached)
+      spdlog::warn("{}: interface {} was made anew, the classifier is on it again", interface.place,
+                   interface.name);
+    else
+      spdlog::error("{}; until narthexd is restarted everybody there passes",
+                    attached.error().message);
+  }
+}
+
 void Classifier::Undo() {
   for (Interface& interface : interfaces_) {
     if (!interface.link || interface.new_link) continue;  // a new link goes with its pin

@@ -93,8 +93,11 @@ Result<SampleVerdict> Ask(int program_fd, int counters_fd, SamplePacket& sample)
 Result<std::vector<SampleVerdict>> Classifier::Explain(const ZoneConfig& zone,
                                                        const Address& client) {
   std::lock_guard lock(explain_mutex_);
-  Interface* interface = Find(zone.interface);
-  auto link = LinkInfo(interface == nullptr ? -1 : interface->link.get());
+  auto link = [&] {
+    std::lock_guard links(links_mutex_);
+    Interface* interface = Find(zone.interface);
+    return LinkInfo(interface == nullptr ? -1 : interface->link.get());
+  }();
   Fd program = link && link->xdp.ifindex != 0 ? ProgramById(link->prog_id) : Fd();
   if (!program)
     return Fail(ErrorKind::kPrecondition, fmt::format("zone '{}': no classifier is attached to {}",

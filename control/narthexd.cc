@@ -21,6 +21,7 @@
 #include "control/expiry.h"
 #include "control/gateway_service.h"
 #include "control/instance.h"
+#include "control/interface_watch.h"
 #include "control/policy_check.h"
 #include "control/policy_snapshot.h"
 #include "control/session_service.h"
@@ -130,6 +131,8 @@ Outcome Serve(const Config& config) {
 
   {
     Expiry expiry(sessions, cookie_keys, clock);
+    auto watch = InterfaceWatch::Start([&] { (*classifier)->AttachRecreated(); });
+    if (!watch) return Fail(watch.error());
     sessions.OnEarlierExpiry([&] { expiry.Wake(); });
     (*api)->Start();
     auto count = sessions.Count();

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // narthex-dataplane: answers the HTTP of clients that have not logged in. Wiring only.
+#include <net/if.h>
 #include <rte_lcore.h>
 
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "events.h"
@@ -54,17 +56,42 @@ void Reload(PolicySwap& policy, const std::string& path) {
       " stays in force: " + error);
 }
 
-// Until a signal says stop.
-void Serve(Events& events, PolicySwap& policy, const std::string& policy_path) {
+// The interfaces as they were when their sockets were opened. One that is made anew has another
+// index, and no socket.
+class Interfaces {
+ public:
+  explicit Interfaces(const Snapshot& snapshot) {
+    for (const ZoneSnapshot& zone : snapshot.zones) {
+      found_.emplace_back(zone.interface, if_nametoindex(zone.interface.c_str()));
+    }
+  }
+  // The first that is no longer what it was, or an empty string.
+  std::string Gone() const {
+    for (const auto& [name, index] : found_) {
+      if (if_nametoindex(name.c_str()) != index) return name;
+    }
+    return "";
+  }
+
+ private:
+  std::vector<std::pair<std::string, unsigned>> found_;
+};
+
+// Until a signal says stop, or an interface goes: the exit code.
+int Serve(Events& events, PolicySwap& policy, const std::string& policy_path,
+          const Interfaces& interfaces) {
   while (true) {
     switch (events.Wait()) {
       case Event::kStop:
-        return;
+        return 0;
       case Event::kPolicy:
         Reload(policy, policy_path);
         break;
       case Event::kTick:
         policy.FreeUnused();
+        if (std::string gone = interfaces.Gone(); !gone.empty()) {
+          return Fail(gone + " was removed or made anew: ending, start me again");
+        }
         break;
     }
   }
@@ -97,6 +124,7 @@ int Main(const Options& options) {
   auto events = Events::Open(options.run_directory, "policy.json", error);
   if (!events) return Fail(error);
 
+  const Interfaces interfaces(*snapshot);
   bool hugepages;
   if (!StartEal(*snapshot, hugepages, error)) return Fail(error);
   PolicySwap policy(std::move(snapshot));
@@ -108,13 +136,13 @@ int Main(const Options& options) {
       std::to_string(policy.Current().version));
   NotifyReady();
 
-  Serve(*events, policy, policy_path);
+  const int exit_code = Serve(*events, policy, policy_path, interfaces);
   Say("stopping; that the kernel now refuses to detach the classifier is as it should be");
   for (auto& lcore : lcores) lcore->Stop();
   rte_eal_mp_wait_lcore();
   lcores.clear();
   StopEal();
-  return 0;
+  return exit_code;
 }
 
 }  // namespace

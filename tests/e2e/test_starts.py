@@ -49,6 +49,25 @@ def test_two_instances_cannot_share_their_pins(gateway, hosts, another, spare):
     other.config.write_text(other.config.read_text().replace(str(gateway.bpffs), str(own)))
 
 
+def test_an_interface_made_anew_gets_its_classifier_and_its_socket(gateway, hosts, another, spare):
+    """DESIGN §6, fail closed: a driver that is loaded anew makes a new interface; narthexd puts the
+    classifier on it, narthex-dataplane ends, so that a restart binds to it."""
+    other = another("anew", zones=[zone("annex", spare, "10.61.1.0/24", "2001:db8:61:1::/64")]).start()
+    first = other.program(spare)
+    assert first
+    for command in (f"link set {spare} name old0", f"link add {spare} type veth peer name sp9"):
+        hosts.on_gateway("ip", *command.split(), check=True)
+    try:
+        assert until(lambda: other.program(spare), 2), "nothing on the new interface"
+        assert until(lambda: not other.dataplane.alive(), 3), "the dataplane holds on to the old one"
+        assert "made anew" in other.dataplane.log() and "made anew" in other.narthexd.log()
+        other.start_dataplane()
+    finally:
+        other.dataplane.stop()
+        hosts.on_gateway("ip", "link", "del", spare)
+        hosts.on_gateway("ip", "link", "set", "old0", "name", spare, check=True)
+
+
 def test_addresses_that_no_client_has_are_refused(gateway):
     """Issue 2: clear refusals; the gateway's own and broadcast addresses are nobody's."""
     for address in ("10.51.1.1", "10.51.1.0", "10.51.1.255", "2001:db8:51:1::1"):

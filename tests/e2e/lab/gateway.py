@@ -115,6 +115,7 @@ class Gateway:
         self.detach()
         left = sorted(str(p) for p in self.bpffs.rglob("*")) if self.bpffs.exists() else []
         shutil.rmtree(self.bpffs, ignore_errors=True)
+        shutil.rmtree(f"/run/dpdk/narthex-{self.instance}", ignore_errors=True)  # of a killed dataplane
         assert not left, f"{self.instance} left pins after --detach: {left}"
 
     # -- command line -------------------------------------------------------------------
