@@ -37,6 +37,23 @@ def test_a_start_that_fails_late_leaves_expiry_to_the_classifier(gateway, hosts)
         gateway.start_narthexd()
 
 
+def test_a_program_that_the_verifier_refuses_leaves_the_old_one(gateway, hosts):
+    """REQ 4.verifier: DESIGN §6, last row. Without CAP_PERFMON and CAP_SYS_ADMIN the kernel makes
+    the maps, but its verifier refuses what the classifier does with the stack."""
+    gateway.authorize(client4(2))
+    before = gateway.program()
+    gateway.narthexd.stop()
+    refused = hosts.on_gateway(
+        "setpriv", "--bounding-set", "-sys_admin,-perfmon", "--",
+        gateway.build / "control/narthexd", "--config", gateway.config, timeout=20,
+    )
+    assert refused.returncode == 1 and "the kernel refuses the classifier" in refused.stderr, refused.stderr
+    assert gateway.program() == before
+    assert reaches(hosts, ORIGIN4, client4(2)) and not reaches(hosts, ORIGIN4, client4(3))
+    gateway.start_narthexd()
+    assert gateway.addresses() == {client4(2)}
+
+
 def test_two_instances_cannot_share_their_pins(gateway, hosts, another, spare):
     """Issue 2: two instances do not touch each other, even where the configuration says so."""
     other = another("thief", zones=[zone("annex", spare, "10.61.1.0/24", "2001:db8:61:1::/64")])
