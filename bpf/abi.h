@@ -64,6 +64,8 @@
 #define NX_STICKY_S 60
 /* Replies (RST) that one client may draw within one second. */
 #define NX_REPLIES_PER_SECOND 100
+/* DNS packets that a client without a session may send within one second. */
+#define NX_DNS_PER_SECOND 200
 
 /* ---- verdicts and reasons ----------------------------------------------------------- */
 
@@ -112,7 +114,8 @@ enum nx_verdict {
 	X(DOWNLINK_DNS, NX_PASS, "uplink: answer of a configured resolver")                \
 	X(DOWNLINK_OTHER, NX_PASS, "uplink: to nobody that narthex answers for")           \
 	X(DOWNLINK_MODE, NX_PASS, "uplink: to a zone that only monitors or is in bypass")  \
-	X(UNSOLICITED, NX_DROP, "uplink: to a client that has not logged in")
+	X(UNSOLICITED, NX_DROP, "uplink: to a client that has not logged in")              \
+	X(DNS_LIMITED, NX_DROP, "DNS beyond the client's limit")
 
 enum nx_reason {
 #define X(name, verdict, words) NX_REASON_##name,
@@ -262,11 +265,11 @@ struct nx_worker {
 };
 NX_ASSERT_SIZE(struct nx_worker, 64 + 8 * NX_WORKER_COUNTER_ROOM);
 
-/* `reply_limits`: LRU hash, client address (16 bytes) -> replies drawn in this second. */
+/* `reply_limits`: LRU hash, client address (16 bytes) -> what it drew in this second. */
 struct nx_reply_limit {
 	__u64 second_ns; /* start of the second being counted */
 	__u32 replies;
-	__u32 zero;
+	__u32 dns; /* packets to a resolver */
 };
 NX_ASSERT_SIZE(struct nx_reply_limit, 16);
 

@@ -75,21 +75,47 @@ static __always_inline enum nx_reason judge_dhcp(const struct packet *p)
 	return to == 0xffffffff || pool_index(&zone_config, flow->server) >= 0 ? NX_REASON_DHCP : UNDECIDED;
 }
 
-/* The client may draw so many replies a second; a count of its own, so no side channel. */
-static __always_inline int reply_allowed(const struct nx_flow *flow, __u64 now_ns)
+/* What the client did in this second; a count of its own, so no side channel. */
+static __always_inline struct nx_reply_limit *client_limit(const struct nx_flow *flow, __u64 now_ns)
 {
-	struct nx_reply_limit fresh = { .second_ns = now_ns, .replies = 1 };
 	struct nx_reply_limit *limit = bpf_map_lookup_elem(&reply_limits, flow->client);
 
 	if (!limit) {
-		bpf_map_update_elem(&reply_limits, flow->client, &fresh, BPF_ANY);
-		return 1;
+		struct nx_reply_limit fresh = { .second_ns = now_ns };
+
+		bpf_map_update_elem(&reply_limits, flow->client, &fresh, BPF_NOEXIST);
+		limit = bpf_map_lookup_elem(&reply_limits, flow->client);
+		if (!limit)
+			return NULL;
 	}
 	if (now_ns - limit->second_ns >= 1000000000ull) {
 		limit->second_ns = now_ns;
 		limit->replies = 0;
+		limit->dns = 0;
 	}
-	return __sync_fetch_and_add(&limit->replies, 1) < NX_REPLIES_PER_SECOND;
+	return limit;
+}
+
+/* The client may draw so many replies a second. */
+static __always_inline int reply_allowed(const struct nx_flow *flow, __u64 now_ns)
+{
+	struct nx_reply_limit *limit = client_limit(flow, now_ns);
+
+	return limit && __sync_fetch_and_add(&limit->replies, 1) < NX_REPLIES_PER_SECOND;
+}
+
+/* DNS is open before the login, so it is measured: a tunnel must not be worth its while. */
+static __always_inline enum nx_reason judge_dns(const struct nx_flow *flow)
+{
+	struct nx_reply_limit *limit;
+	struct nx_clock *clk;
+	__u32 zero = 0;
+
+	clk = bpf_map_lookup_elem(&clock, &zero);
+	limit = clk ? client_limit(flow, clk->now_ns) : NULL;
+	if (!limit || __sync_fetch_and_add(&limit->dns, 1) >= NX_DNS_PER_SECOND)
+		return NX_REASON_DNS_LIMITED;
+	return NX_REASON_DNS;
 }
 
 /* RFC 9293 §3.5.2: the RST that a closed port sends. */
@@ -281,7 +307,7 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 	if (in_garden(&p->flow, p->protocol))
 		reason = NX_REASON_GARDEN;
 	else if (has_ports && is_resolver(&zone_config, &p->flow))
-		reason = NX_REASON_DNS;
+		reason = judge_dns(&p->flow);
 	else
 		reason = UNDECIDED;
 	if (reason != UNDECIDED) /* options could route it past the destination that was judged */

@@ -361,6 +361,26 @@ TEST_F(Verdict, OfRefusedConnectionsIsLimitedForEachClient) {
   EXPECT_EQ(other.reason, NX_REASON_RST) << "another client has its own limit";
 }
 
+// DESIGN §3, step 6.
+TEST_F(Verdict, OfDnsIsLimitedForEachClient) {
+  Bytes query = Ethernet{} / Ipv4{.dst = "198.51.100.53"} / Udp{};
+  int passed = 0;
+  Outcome last;
+  for (int i = 0; i < 3 * NX_DNS_PER_SECOND; i++) {
+    last = Run(query);
+    passed += last.reason == NX_REASON_DNS;
+  }
+  EXPECT_GE(passed, NX_DNS_PER_SECOND);
+  EXPECT_LE(passed, 2 * NX_DNS_PER_SECOND) << "at most one turn of the second";
+  EXPECT_EQ(last.reason, NX_REASON_DNS_LIMITED);
+  EXPECT_EQ(last.action, XDP_DROP);
+  EXPECT_EQ(Run(Ethernet{} / Ipv4{.src = "10.51.1.9", .dst = "198.51.100.53"} / Udp{}).reason,
+            NX_REASON_DNS)
+      << "another client has its own limit";
+  EXPECT_EQ(Run(Ethernet{} / Ipv4{} / Tcp{.dport = 443}).reason, NX_REASON_RST)
+      << "replies are counted apart";
+}
+
 TEST_F(Verdict, MonitorPassesWhatItWouldIntercept) {
   Load({.mode = NX_MODE_MONITOR});
   Bytes frame = Ethernet{} / Ipv4{} / Tcp{};
