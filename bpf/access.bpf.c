@@ -111,8 +111,9 @@ static int tick(void *map, __u32 *key, struct nx_clock *clk)
 	return 0;
 }
 
-/* Sets the clock and starts its timer, or takes it over from an earlier program. narthexd runs
- * it once after loading and before attaching; it ticks on when narthexd has gone. */
+/* Sets the clock and starts its timer, or takes it over from an earlier program: narthexd runs it
+ * before attaching where nothing ticks yet, and after the links are switched, because the timer
+ * sweeps the fast bits of its own program. It ticks on when narthexd has gone. */
 SEC("syscall")
 int start_clock(void *ctx)
 {
