@@ -168,9 +168,9 @@ Outcome Classifier::MapWorkers() {
   return {};
 }
 
-Outcome Classifier::FillGarden() {
+Outcome Classifier::FillGarden(const std::vector<ZoneConfig>& zones) {
   int fd = maps_.Descriptor("garden");
-  auto rows = GardenRows(config_.zones);
+  auto rows = GardenRows(zones);
   if (!rows) return Fail(rows.error());
   auto less = [](const nx_garden_key& a, const nx_garden_key& b) {
     return std::memcmp(&a, &b, sizeof a) < 0;

@@ -40,8 +40,8 @@ class Classifier : public Gateway {
   int settle_program() const;
   nx_cookie_keys& cookie_keys() { return cookie_keys_.As<nx_cookie_keys>()[0]; }
 
-  // Brings the `garden` map to the configuration by difference.
-  Outcome FillGarden();
+  // Brings the `garden` map to these zones' by difference.
+  Outcome FillGarden(const std::vector<ZoneConfig>& zones);
   // All interfaces, or as before.
   Outcome Attach();
   // Interfaces that were removed and made anew since: their programs are put on them again.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The configuration of one instance as plain values, and its parser. A Config that exists is
-// valid: nobody checks it again. Every key is described in deploy/narthex.toml.
+// valid: nobody checks it again. Every key is described in deploy/narthex.toml; which of them can
+// change while narthexd runs is said in control/reload.cc.
 #ifndef NARTHEX_CONTROL_CONFIG_H
 #define NARTHEX_CONTROL_CONFIG_H
 
@@ -26,6 +27,7 @@ struct GardenEntry {
   Prefix prefix;
   std::vector<PortRange> tcp;
   std::vector<PortRange> udp;
+  bool operator==(const GardenEntry&) const = default;
 };
 
 enum class Mode { kEnforce, kMonitor, kBypass };
@@ -35,6 +37,7 @@ std::string_view ModeName(Mode mode);
 struct TemplateConfig {
   std::string file;
   std::string text;
+  bool operator==(const TemplateConfig&) const = default;
 };
 
 // What the responses say in one language. Texts are empty only for English without an entry.
@@ -45,6 +48,7 @@ struct LanguageConfig {
   std::string link_text;
   std::optional<TemplateConfig> page;
   std::optional<TemplateConfig> compact_page;
+  bool operator==(const LanguageConfig&) const = default;
 };
 inline constexpr size_t kMaxLanguages = 16;  // of a zone
 
@@ -64,6 +68,7 @@ struct ZoneConfig {
   std::string default_media_type = "html";
   std::vector<LanguageConfig> languages;  // the first is for everybody else
   std::vector<GardenEntry> garden;
+  bool operator==(const ZoneConfig&) const = default;
 };
 
 struct Config {
@@ -79,6 +84,7 @@ struct Config {
   bool idle_backoff = true;
   std::vector<ZoneConfig> zones;
   std::vector<std::string> uplinks;  // interfaces towards the internet; none is a zone's
+  bool operator==(const Config&) const = default;
 };
 
 // The message of an error is "FILE:LINE:COLUMN: key 'zone.pools': what is wrong".

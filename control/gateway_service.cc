@@ -3,10 +3,10 @@
 
 #include <signal.h>
 
-#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
-#include "control/api_server.h"
 #include "control/messages.h"
 
 namespace narthex {
@@ -24,25 +24,29 @@ void Describe(const InterfaceState& state, Message& message) {
   message.set_attach(state.attach);
 }
 
+// Of the worker's clock reading, which may be ahead of ours: it writes while we look.
+uint64_t HeartbeatAge(const nx_worker& worker, const Clock& clock) {
+  uint64_t heartbeat_ns = *const_cast<const volatile __u64*>(&worker.heartbeat_ns);
+  auto now_ns = static_cast<uint64_t>(clock.BootNs());
+  return now_ns > heartbeat_ns ? now_ns - heartbeat_ns : 0;
+}
+
 }  // namespace
+
+v1::WorkerStatus::State GatewayService::StateOf(const nx_worker& worker) const {
+  if (worker.heartbeat_ns == 0 || !ProcessExists(worker.pid)) return v1::WorkerStatus::ABSENT;
+  return HeartbeatAge(worker, clock_) <= NX_HEARTBEAT_STALE_NS ? v1::WorkerStatus::RUNNING
+                                                               : v1::WorkerStatus::STALE;
+}
 
 void GatewayService::DescribeWorker(const nx_worker& worker, uint32_t queue,
                                     v1::WorkerStatus& message) const {
-  // Read once: the worker writes while we look. It may be ahead of our clock reading.
-  uint64_t heartbeat_ns = *const_cast<const volatile __u64*>(&worker.heartbeat_ns);
-  auto now_ns = static_cast<uint64_t>(clock_.BootNs());
-  uint64_t age_ns = now_ns > heartbeat_ns ? now_ns - heartbeat_ns : 0;
   message.set_queue(queue);
   message.set_pid(worker.pid);
   message.set_policy_version(worker.policy_version);
-  if (heartbeat_ns == 0 || !ProcessExists(worker.pid)) {
-    message.set_state(v1::WorkerStatus::ABSENT);
-  } else {
-    message.set_state(age_ns <= NX_HEARTBEAT_STALE_NS ? v1::WorkerStatus::RUNNING
-                                                      : v1::WorkerStatus::STALE);
-  }
-  if (heartbeat_ns == 0) return;
-  ToMessage(static_cast<int64_t>(age_ns), *message.mutable_heartbeat_age());
+  message.set_state(StateOf(worker));
+  if (worker.heartbeat_ns == 0) return;
+  ToMessage(static_cast<int64_t>(HeartbeatAge(worker, clock_)), *message.mutable_heartbeat_age());
   for (uint32_t i = 0; i < NX_WORKER_COUNTER_COUNT; ++i) {
     v1::Counter& counter = *message.add_counters();
     counter.set_name(WorkerCounterName(i));
@@ -53,18 +57,19 @@ void GatewayService::DescribeWorker(const nx_worker& worker, uint32_t queue,
 
 grpc::Status GatewayService::GetStatus(grpc::ServerContext*, const v1::GetStatusRequest*,
                                        v1::Status* response) {
+  auto config = reload_.Current();
   auto count = sessions_.Count();
   if (!count) return ToStatus(count.error());
   auto counters = gateway_.Counters();
   if (!counters) return ToStatus(counters.error());
   response->set_version(NARTHEX_VERSION);
-  response->set_instance(config_.instance);
+  response->set_instance(config->instance);
   ToMessage(started_wall_ns_, *response->mutable_start_time());
   response->set_sessions(*count);
   response->set_session_capacity(layout_.entries());
   response->set_map_bytes(gateway_.MapBytes());
-  response->set_policy_version(policy_version_);
-  for (const ZoneConfig& zone : config_.zones) {
+  response->set_policy_version(policy_.version());
+  for (const ZoneConfig& zone : config->zones) {
     v1::ZoneStatus& message = *response->add_zones();
     message.set_name(zone.name);
     message.set_interface(zone.interface);
@@ -74,7 +79,7 @@ grpc::Status GatewayService::GetStatus(grpc::ServerContext*, const v1::GetStatus
     for (const nx_worker& worker : gateway_.Workers(zone))
       DescribeWorker(worker, queue++, *message.add_workers());
   }
-  for (const std::string& uplink : config_.uplinks) {
+  for (const std::string& uplink : config->uplinks) {
     v1::UplinkStatus& message = *response->add_uplinks();
     message.set_interface(uplink);
     Describe(gateway_.Attachment(uplink), message);
@@ -100,7 +105,9 @@ grpc::Status GatewayService::Explain(grpc::ServerContext*, const v1::ExplainRequ
   auto session = sessions_.FindByAddress(*address);
   if (!session) return ToStatus(session.error());
   if (*session) ToMessage(**session, clock_, *response->mutable_session());
-  auto samples = gateway_.Explain(*zone, *address);
+  // The layout's zone has the garden of the start.
+  auto config = reload_.Current();
+  auto samples = gateway_.Explain(config->zones[zone->id - 1u], *address);
   if (!samples) return ToStatus(samples.error());
   for (const SampleVerdict& sample : *samples) {
     v1::Explanation::Sample& message = *response->add_samples();
@@ -109,6 +116,38 @@ grpc::Status GatewayService::Explain(grpc::ServerContext*, const v1::ExplainRequ
     message.set_reason(sample.reason);
     message.set_description(sample.description);
   }
+  return grpc::Status::OK;
+}
+
+void GatewayService::CountWorkers(v1::ReloadResponse& response) const {
+  uint32_t running = 0, in_force = 0;
+  for (const ZoneConfig& zone : layout_.zones()) {
+    for (const nx_worker& worker : gateway_.Workers(zone)) {
+      if (StateOf(worker) != v1::WorkerStatus::RUNNING) continue;
+      ++running;
+      in_force += worker.policy_version == response.policy_version();
+    }
+  }
+  response.set_workers_running(running);
+  response.set_workers_in_force(in_force);
+}
+
+grpc::Status GatewayService::Reload(grpc::ServerContext* context, const v1::ReloadRequest*,
+                                    v1::ReloadResponse* response) {
+  constexpr std::chrono::seconds kLongestWait(5);
+  const auto deadline = std::chrono::steady_clock::now() + kLongestWait;
+  int64_t arrived_ns = clock_.BootNs();
+  auto changed = reload_.Run(peers_.Name(*context));
+  if (!changed) return ToStatus(changed.error());
+  response->set_changed(*changed);
+  response->set_policy_version(policy_.version());
+  for (CountWorkers(*response); response->workers_in_force() < response->workers_running();
+       CountWorkers(*response)) {
+    if (std::chrono::steady_clock::now() > deadline || context->IsCancelled())
+      return grpc::Status::OK;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ToMessage(clock_.BootNs() - arrived_ns, *response->mutable_in_force_after());
   return grpc::Status::OK;
 }
 

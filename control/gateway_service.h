@@ -3,10 +3,13 @@
 #ifndef NARTHEX_CONTROL_GATEWAY_SERVICE_H
 #define NARTHEX_CONTROL_GATEWAY_SERVICE_H
 
+#include "control/api_server.h"
 #include "control/clock.h"
 #include "control/config.h"
 #include "control/gateway.h"
 #include "control/layout.h"
+#include "control/policy_snapshot.h"
+#include "control/reload.h"
 #include "control/sessions.h"
 #include "narthex.grpc.pb.h"
 
@@ -14,31 +17,45 @@ namespace narthex {
 
 class GatewayService final : public v1::Gateway::Service {
  public:
-  // All references must outlive the service.
-  GatewayService(Gateway& gateway, Sessions& sessions, const Config& config, const Layout& layout,
-                 const Clock& clock, uint32_t policy_version)
-      : gateway_(gateway),
-        sessions_(sessions),
-        config_(config),
-        layout_(layout),
-        clock_(clock),
-        policy_version_(policy_version),
-        started_wall_ns_(clock.WallNs()) {}
+  // What the service asks; all must outlive it.
+  struct Parts {
+    narthex::Gateway& gateway;
+    Sessions& sessions;
+    const Layout& layout;
+    const Clock& clock;
+    const Peers& peers;
+    const PolicyWriter& policy;
+    narthex::Reload& reload;
+  };
+  explicit GatewayService(const Parts& parts)
+      : gateway_(parts.gateway),
+        sessions_(parts.sessions),
+        layout_(parts.layout),
+        clock_(parts.clock),
+        peers_(parts.peers),
+        policy_(parts.policy),
+        reload_(parts.reload),
+        started_wall_ns_(parts.clock.WallNs()) {}
 
   grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* request,
                          v1::Status* response) override;
   grpc::Status Explain(grpc::ServerContext* context, const v1::ExplainRequest* request,
                        v1::Explanation* response) override;
+  grpc::Status Reload(grpc::ServerContext* context, const v1::ReloadRequest* request,
+                      v1::ReloadResponse* response) override;
 
  private:
+  v1::WorkerStatus::State StateOf(const nx_worker& worker) const;
+  void CountWorkers(v1::ReloadResponse& response) const;
   void DescribeWorker(const nx_worker& worker, uint32_t queue, v1::WorkerStatus& message) const;
 
-  Gateway& gateway_;
+  narthex::Gateway& gateway_;
   Sessions& sessions_;
-  const Config& config_;
   const Layout& layout_;
   const Clock& clock_;
-  const uint32_t policy_version_;
+  const Peers& peers_;
+  const PolicyWriter& policy_;
+  narthex::Reload& reload_;
   const int64_t started_wall_ns_;
 };
 

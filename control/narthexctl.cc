@@ -28,6 +28,7 @@ Examples:
   narthexctl session terminate 10.51.1.2 --yes
   narthexctl explain 10.51.1.2
   narthexctl status
+  narthexctl reload
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such session, 4 narthexd not reachable,
 5 refused (not permitted, or the session table is full).
@@ -138,6 +139,18 @@ int Status(Client& client, const Options& options) {
   return kOk;
 }
 
+int Reload(Client& client, const Options& options) {
+  v1::ReloadResponse answer;
+  auto status = client.Reload(answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  if (answer.has_in_force_after()) return kOk;
+  return Report(fmt::format("{} of {} workers have not taken policy version {} yet",
+                            answer.workers_running() - answer.workers_in_force(),
+                            answer.workers_running(), answer.policy_version()),
+                kFailed);
+}
+
 int Explain(Client& client, const Options& options) {
   v1::Explanation answer;
   auto status = client.Explain(options.name, answer);
@@ -184,6 +197,7 @@ void Describe(CLI::App& app, Options& options, Command& chosen) {
   terminate->add_option("ADDRESS", options.name, "Address, or name of the session")->required();
   terminate->add_flag("--yes", options.yes, "Do not ask");
   leaf(app, "status", "Sessions, interfaces, workers and counters", Status);
+  leaf(app, "reload", "Read the configuration again and put it in force", Reload);
   CLI::App* explain = leaf(app, "explain", "What happens to a client's packets, and why", Explain);
   explain->add_option("ADDRESS", options.name, "Address of the client")->required();
   for (CLI::App* each : {authorise, get, terminate, explain}) each->fallthrough();

@@ -24,6 +24,7 @@
 #include "control/interface_watch.h"
 #include "control/policy_check.h"
 #include "control/policy_snapshot.h"
+#include "control/reload.h"
 #include "control/session_service.h"
 
 namespace narthex {
@@ -38,11 +39,15 @@ int Report(const Error& error, int code = kExitFailed) {
   return code;
 }
 
+void SetLogLevel(const std::string& level) {
+  spdlog::default_logger()->set_level(spdlog::level::from_str(level));
+}
+
 void OpenLog(const std::string& level) {
   auto log = spdlog::stderr_logger_mt("narthexd");
   log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-  log->set_level(spdlog::level::from_str(level));
   spdlog::set_default_logger(log);
+  SetLogLevel(level);
   RouteLibbpfMessages();
 }
 
@@ -62,12 +67,14 @@ void NotifyReady() {
   close(fd);
 }
 
-// The signals that end narthexd; blocked in every thread, taken by Wait alone.
-sigset_t BlockEndSignals() {
+// The signals that mean something to narthexd; blocked in every thread, taken by
+// ServeUntilSignal alone.
+sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -88,10 +95,30 @@ Outcome RememberMaps(SessionStore& store, const MapIdentity& identity) {
   return store.SetMeta("sessions_map_layout", identity.layout);
 }
 
-Outcome Serve(const Config& config) {
+// Whether the dataplane would take this configuration: an error if not; else empty, or why it
+// could not be asked.
+Result<std::string> AskDataplane(const Config& config, const std::string& path) {
+  auto verdict = CheckPolicy(PolicyText(config, 1));
+  if (!verdict && verdict.error().kind == ErrorKind::kInvalid)
+    return Fail(ErrorKind::kInvalid, fmt::format("{}: {}", path, verdict.error().message));
+  if (verdict && *verdict == PolicyVerdict::kGood) return std::string();
+  return fmt::format(
+      "sizes and templates are not checked: {}",
+      verdict ? "there is no narthex-dataplane beside narthexd" : verdict.error().message);
+}
+
+// Until a signal says that it is enough; SIGHUP asks for a reload. Returns the signal.
+int ServeUntilSignal(const sigset_t& signals, Reload& reload) {
+  int number = 0;
+  while (sigwait(&signals, &number) == 0 && number == SIGHUP)
+    if (auto done = reload.Run("SIGHUP"); !done) continue;  // it is in the log
+  return number;
+}
+
+Outcome Serve(const Config& config, const std::string& path) {
   SystemClock clock;
   Layout layout(config);
-  sigset_t signals = BlockEndSignals();
+  sigset_t signals = BlockSignals();
   if (auto ready = PreflightClassifier(config); !ready) return ready;
   auto instance = Instance::Claim(config);
   if (!instance) return Fail(instance.error());
@@ -111,19 +138,24 @@ Outcome Serve(const Config& config) {
   if (!reconciled) return Fail(reconciled.error());
   spdlog::info("sessions: {} kept, {} added, {} removed in the map", reconciled->kept,
                reconciled->added, reconciled->removed);
-  if (auto filled = (*classifier)->FillGarden(); !filled) return filled;
+  if (auto filled = (*classifier)->FillGarden(config.zones); !filled) return filled;
   CookieKeys cookie_keys((*classifier)->cookie_keys());
   cookie_keys.Start();
   auto identity = (*classifier)->maps().Identity();
   if (!identity) return Fail(identity.error());
   if (auto saved = RememberMaps(**store, *identity); !saved) return saved;
   (*instance)->Creates(PolicyPath(config));
-  auto policy_version = WritePolicySnapshot(config, **store);
-  if (!policy_version) return Fail(policy_version.error());
+  PolicyWriter policy(sessions);
+  if (auto written = policy.Write(config); !written) return written;
 
+  Reload reload(path, config, [&](const Config& next) { return AskDataplane(next, path); });
+  reload.Add("log",
+             [](const Config& next) -> Outcome { return SetLogLevel(next.log_level), Outcome(); });
+  reload.Add("garden", [&](const Config& next) { return (*classifier)->FillGarden(next.zones); });
+  reload.Add("policy", [&](const Config& next) { return policy.Write(next); });
   Peers peers;
   SessionService session_service(sessions, clock, peers);
-  GatewayService gateway_service(**classifier, sessions, config, layout, clock, *policy_version);
+  GatewayService gateway_service({**classifier, sessions, layout, clock, peers, policy, reload});
   auto api = ApiServer::Listen(config.socket_path, {&session_service, &gateway_service}, peers);
   if (!api) return Fail(api.error());
   if (auto attached = (*classifier)->Attach(); !attached) return attached;
@@ -139,8 +171,7 @@ Outcome Serve(const Config& config) {
     spdlog::info("narthexd: ready, instance '{}', {} sessions in force, socket {}", config.instance,
                  count ? *count : 0, config.socket_path);
     NotifyReady();
-    int signal_number = 0;
-    sigwait(&signals, &signal_number);
+    int signal_number = ServeUntilSignal(signals, reload);
     spdlog::info("narthexd: {}: ending, the classifier stays attached", strsignal(signal_number));
     api->reset();
   }
@@ -159,18 +190,6 @@ Outcome Detach(const Config& config) {
               freed->empty() ? "nothing was attached"
                              : fmt::format("detached from {}", fmt::join(*freed, ", ")).c_str());
   return {};
-}
-
-// Whether the dataplane would take this configuration: an error if not; else empty, or why it
-// could not be asked.
-Result<std::string> AskDataplane(const Config& config, const std::string& path) {
-  auto verdict = CheckPolicy(PolicyText(config, 1));
-  if (!verdict && verdict.error().kind == ErrorKind::kInvalid)
-    return Fail(ErrorKind::kInvalid, fmt::format("{}: {}", path, verdict.error().message));
-  if (verdict && *verdict == PolicyVerdict::kGood) return std::string();
-  return fmt::format(
-      "sizes and templates are not checked: {}",
-      verdict ? "there is no narthex-dataplane beside narthexd" : verdict.error().message);
 }
 
 int Main(int argc, char** argv) {
@@ -200,7 +219,7 @@ int Main(int argc, char** argv) {
   }
   OpenLog(config->log_level);
   if (!unchecked->empty()) spdlog::warn("policy: {}", *unchecked);
-  auto outcome = detach ? Detach(*config) : Serve(*config);
+  auto outcome = detach ? Detach(*config) : Serve(*config, path);
   return outcome ? 0 : Report(outcome.error());
 }
 

@@ -4,22 +4,36 @@
 #ifndef NARTHEX_CONTROL_POLICY_SNAPSHOT_H
 #define NARTHEX_CONTROL_POLICY_SNAPSHOT_H
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
 #include "control/config.h"
 #include "control/error.h"
 #include "control/session_store.h"
+#include "control/sessions.h"
 
 namespace narthex {
 
 // The JSON text of this configuration under a version.
 std::string PolicyText(const Config& config, uint32_t version);
 
-// Writes the snapshot, with a new version if it differs from the last one. Returns the version.
-Result<uint32_t> WritePolicySnapshot(const Config& config, SessionStore& store);
-
 std::string PolicyPath(const Config& config);
+
+// Writes the snapshot, with a new version if it differs from the last one. The last version is
+// kept in the store. Write is called by one thread at a time, version() by any.
+class PolicyWriter {
+ public:
+  // `sessions` must outlive the writer.
+  explicit PolicyWriter(Sessions& sessions) : sessions_(sessions) {}
+
+  Outcome Write(const Config& config);
+  uint32_t version() const { return version_; }
+
+ private:
+  Sessions& sessions_;
+  std::atomic<uint32_t> version_ = 0;
+};
 
 }  // namespace narthex
 

@@ -441,4 +441,9 @@ Outcome Sessions::SaveCounters() {
   }
 }
 
+Outcome Sessions::InStore(const std::function<Outcome(SessionStore&)>& action) {
+  std::lock_guard lock(mutex_);
+  return action(store_);
+}
+
 }  // namespace narthex

@@ -63,6 +63,8 @@ class Sessions {
   Result<std::optional<int64_t>> EndExpired();
   // Writes counters that moved since the last time to the store.
   Outcome SaveCounters();
+  // For what others keep in the store: runs under the lock of the sessions.
+  Outcome InStore(const std::function<Outcome(SessionStore&)>& action);
   // Called when a session with an earlier end than all others may have come.
   void OnEarlierExpiry(std::function<void()> wake) { wake_ = std::move(wake); }
 

@@ -76,6 +76,10 @@ grpc::Status Client::Terminate(const std::string& name, v1::TerminateSessionResp
   return sessions_->TerminateSession(Context().get(), request, &response);
 }
 
+grpc::Status Client::Reload(v1::ReloadResponse& response) {
+  return gateway_->Reload(Context().get(), {}, &response);
+}
+
 grpc::Status Client::GetStatus(v1::Status& status) {
   return gateway_->GetStatus(Context().get(), {}, &status);
 }

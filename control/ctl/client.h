@@ -29,6 +29,7 @@ class Client {
   grpc::Status Get(const std::string& name, v1::Session& session);
   grpc::Status List(std::vector<v1::Session>& sessions);
   grpc::Status Terminate(const std::string& name, v1::TerminateSessionResponse& response);
+  grpc::Status Reload(v1::ReloadResponse& response);
   grpc::Status GetStatus(v1::Status& status);
   grpc::Status Explain(const std::string& address, v1::Explanation& explanation);
 

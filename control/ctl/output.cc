@@ -174,6 +174,16 @@ std::string Table(const v1::Explanation& explanation) {
   return text + "\n" + Align(rows, {false, false, false, false});
 }
 
+std::string Table(const v1::ReloadResponse& response) {
+  std::string text = fmt::format("{}, policy version {}\n",
+                                 response.changed() ? "new configuration" : "nothing has changed",
+                                 response.policy_version());
+  if (response.has_in_force_after())
+    text += fmt::format("in force after {} in {} workers\n",
+                        Milliseconds(response.in_force_after()), response.workers_in_force());
+  return text;
+}
+
 std::string Milliseconds(const google::protobuf::Duration& duration) {
   double milliseconds =
       static_cast<double>(duration.seconds()) * 1e3 + static_cast<double>(duration.nanos()) / 1e6;

@@ -20,6 +20,7 @@ std::string Table(const v1::Session& session);
 std::string Table(const std::vector<v1::Session>& sessions);
 std::string Table(const v1::Status& status);
 std::string Table(const v1::Explanation& explanation);
+std::string Table(const v1::ReloadResponse& response);
 
 // "0.4 ms"
 std::string Milliseconds(const google::protobuf::Duration& duration);

@@ -35,7 +35,9 @@ class FakeGateway : public Gateway {
 class ApiTest : public testing::Test {
  protected:
   ApiTest() {
+    config.run_dir = directory.path();
     EXPECT_TRUE(sessions.Start());
+    EXPECT_TRUE(policy.Write(config));
     auto listening = ApiServer::Listen(path, {&session_service, &gateway_service}, peers);
     EXPECT_TRUE(listening) << listening.error().message;
     server = std::move(*listening);
@@ -71,7 +73,10 @@ class ApiTest : public testing::Test {
   FakeGateway gateway;
   Peers peers;
   SessionService session_service{sessions, clock, peers};
-  GatewayService gateway_service{gateway, sessions, config, layout, clock, 5};
+  PolicyWriter policy{sessions};
+  Reload reload{directory.path() + "/narthex.toml", config,
+                [](const Config&) { return Result<std::string>(""); }};
+  GatewayService gateway_service{{gateway, sessions, layout, clock, peers, policy, reload}};
   std::unique_ptr<ApiServer> server;
   std::unique_ptr<v1::Sessions::Stub> session_stub;
   std::unique_ptr<v1::Gateway::Stub> gateway_stub;
@@ -148,7 +153,7 @@ TEST_F(ApiTest, ReportsTheGateway) {
   EXPECT_EQ(status.counters(NX_REASON_SYN_ACK).verdict(), "tx");
   EXPECT_EQ(status.counters(NX_REASON_SYN_ACK).packets(), 7u);
   EXPECT_EQ(status.session_capacity(), layout.entries());
-  EXPECT_EQ(status.policy_version(), 5u);
+  EXPECT_EQ(status.policy_version(), 1u);
 }
 
 TEST_F(ApiTest, ExplainsAClientInNoZone) {
@@ -159,6 +164,14 @@ TEST_F(ApiTest, ExplainsAClientInNoZone) {
   ASSERT_TRUE(gateway_stub->Explain(&context, request, &explanation).ok());
   EXPECT_EQ(explanation.zone(), "");
   EXPECT_EQ(explanation.samples_size(), 0);
+}
+
+TEST_F(ApiTest, RefusesAReloadOfWhatIsNotThere) {
+  grpc::ClientContext context;
+  v1::ReloadResponse response;
+  auto status = gateway_stub->Reload(&context, {}, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("narthex.toml: cannot be read"), std::string::npos);
 }
 
 // The health service has no stub in the library: its messages are written by hand.

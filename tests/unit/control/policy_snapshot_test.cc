@@ -11,14 +11,20 @@
 namespace narthex {
 namespace {
 
-TEST(WritePolicySnapshot, RaisesItsVersionOnlyWithAChange) {
+TEST(PolicyWriter, RaisesItsVersionOnlyWithAChange) {
   TemporaryDirectory directory;
   FakeClock clock;
   Config config = TwoZones(4);
   config.run_dir = directory.path();
   auto write = [&] {
     auto store = SessionStore::Open(directory.path() + "/s.db", clock);  // a new run each time
-    return *WritePolicySnapshot(config, **store);
+    Layout layout(config);
+    FakeTable table(layout.entries());
+    SessionMap map(layout, table);
+    Sessions sessions(**store, map, layout, clock, std::chrono::hours(1));
+    PolicyWriter writer(sessions);
+    EXPECT_TRUE(writer.Write(config));
+    return writer.version();
   };
   EXPECT_EQ(write(), 1u);
   EXPECT_EQ(write(), 1u);
