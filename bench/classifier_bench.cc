@@ -46,6 +46,9 @@ class Loaded {
     config.zone = 1;
     config.pool_count = 1;
     config.pools[0] = {kFirstClient, ipv6 ? 1 : std::max(clients, 2u), 0};
+    config.key_lengths[config.key_length_count++] = 128;
+    config.reject = NX_REJECT_TCP;
+    config.syn_per_second = config.rst_per_second = NX_MOST_PER_SECOND;
     config.port_count = 1;
     config.ports[0] = 80;
     config.prefix_count = 1;

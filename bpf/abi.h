@@ -10,9 +10,13 @@
  *
  * Who writes what:
  *   sessions, keys, garden, cookie_keys   narthexd (counters inside a session: classifier)
+ *   policies                              narthexd
+ *   limits, places                        narthexd begins a row, the classifier keeps it
+ *   via                                   classifier; narthexd deletes what is stale
+ *   events                                classifier to narthexd
  *   fast                                  classifier; narthexd clears bits
  *   fast_due, ledger                      classifier
- *   counters, clock, reply_limits         classifier
+ *   counters, clock, before_login         classifier
  *   workers                               each worker its own entry
  *   xsks_map                              the kernel, as AF_XDP sockets come and go
  */
@@ -28,7 +32,7 @@
 #endif
 
 /* Raised when the layout or meaning of a pinned map changes; kept in `abi_version`. */
-#define NX_ABI_VERSION 1
+#define NX_ABI_VERSION 2
 
 /* ---- bounds ------------------------------------------------------------------------- */
 
@@ -42,7 +46,11 @@
 #define NX_MAX_RESOLVERS 8     /* DNS resolvers of one zone */
 #define NX_MAX_GARDEN 16384    /* garden prefixes of one instance */
 #define NX_MAX_GARDEN_RANGES 8 /* port ranges of one garden prefix */
-#define NX_MAX_LIMITED 65536   /* clients whose replies are being counted (LRU) */
+#define NX_MAX_LIMITED 65536   /* IPv6 clients without a session that are being counted (LRU) */
+#define NX_MAX_POLICIES 256    /* named policies, the first of them "no limits" */
+#define NX_MAX_KEY_LENGTHS 4   /* lengths of the IPv6 prefixes that sessions of one zone have */
+#define NX_MAX_VIA 32	       /* addresses that one MAC or line session may use at a time */
+#define NX_EVENT_BYTES 65536   /* room for events that narthexd has not read */
 
 /* Largest response (headers and body): one segment at either path MTU, DESIGN §4. */
 #define NX_FULL_RESPONSE_BYTES 1220
@@ -62,10 +70,12 @@
 #define NX_CLOCK_TICK_NS 10000000ull
 /* Connections that narthex has answered stay narthex's for so long after a login. */
 #define NX_STICKY_S 60
-/* Replies (RST) that one client may draw within one second. */
-#define NX_REPLIES_PER_SECOND 100
-/* DNS packets that a client without a session may send within one second. */
-#define NX_DNS_PER_SECOND 200
+/* What a client without a session may send or draw within one second, unless configured. */
+#define NX_SYN_PER_SECOND 200  /* connections answered */
+#define NX_RST_PER_SECOND 100  /* RST drawn */
+#define NX_ICMP_PER_SECOND 20  /* ICMP errors drawn */
+#define NX_DNS_PER_SECOND 200  /* packets to a resolver */
+#define NX_MOST_PER_SECOND 250 /* the highest of these that can be configured */
 
 /* ---- verdicts and reasons ----------------------------------------------------------- */
 
@@ -115,7 +125,18 @@ enum nx_verdict {
 	X(DOWNLINK_OTHER, NX_PASS, "uplink: to nobody that narthex answers for")           \
 	X(DOWNLINK_MODE, NX_PASS, "uplink: to a zone that only monitors or is in bypass")  \
 	X(UNSOLICITED, NX_DROP, "uplink: to a client that has not logged in")              \
-	X(DNS_LIMITED, NX_DROP, "DNS beyond the client's limit")
+	X(DNS_LIMITED, NX_DROP, "DNS beyond the client's limit")                           \
+	X(RATE_LIMITED, NX_DROP, "beyond the rate of the session's policy")                \
+	X(QUOTA_BLOCKED, NX_DROP, "the session's quota is used up and its policy blocks")  \
+	X(BINDING, NX_DROP, "from a MAC address or VLAN that the session is not bound to") \
+	X(SYN_LIMITED, NX_DROP, "SYN beyond the client's limit")                           \
+	X(ICMP_LIMITED, NX_DROP, "ICMP error withheld by the client's limit")              \
+	X(UDP_REFUSED, NX_TX, "UDP refused with an ICMP error")                            \
+	X(TCP_DROPPED, NX_DROP, "TCP that the zone drops rather than refuses")             \
+	X(KERNEL_FALLBACK, NX_PASS, "authorised, but not to be forwarded without the kernel") \
+	X(DOWNLINK_RATE_LIMITED, NX_DROP, "uplink: beyond the rate of the session's policy") \
+	X(DOWNLINK_QUOTA_BLOCKED, NX_DROP, "uplink: the session's quota is used up")       \
+	X(DOWNLINK_KERNEL_FALLBACK, NX_PASS, "uplink: authorised, not to be forwarded without the kernel")
 
 enum nx_reason {
 #define X(name, verdict, words) NX_REASON_##name,
@@ -153,6 +174,16 @@ enum nx_worker_counter {
 
 /* ---- maps --------------------------------------------------------------------------- */
 
+/* What a client without a session did in one second: never more than it may. */
+struct nx_before {
+	__u16 second; /* low bits of the second of CLOCK_BOOTTIME that is being counted */
+	__u8 syn;
+	__u8 rst;
+	__u8 icmp;
+	__u8 dns;
+};
+NX_ASSERT_SIZE(struct nx_before, 6);
+
 /*
  * `sessions`: array, memory-mapped by narthexd. Entries [0, pool addresses) belong to the
  * pools, one for each address; the entries after them are handed out by narthexd and found
@@ -161,13 +192,15 @@ enum nx_worker_counter {
 struct nx_session {
 	__u64 expires_ns; /* 0: not authorised; the only field that authorises */
 	__u64 packets_up;
-	__u64 bytes_up; /* Ethernet payload as received by the classifier, L2 header included */
+	__u64 bytes_up; /* whole frames as received by the classifier, L2 header included */
 	__u64 packets_down;
 	__u64 bytes_down;
-	__u64 first_seen_ns; /* 0: no packet yet */
-	__u64 last_seen_ns;
-	__u32 policy; /* 0: no limits */
+	__u32 first_seen_s; /* 0: no packet yet */
+	__u32 last_seen_s;
+	__u32 limits;  /* row of `limits`, shared by the keys of one session; 0: no limits */
 	__u32 begun_s; /* second in which the login took effect; 0: long ago */
+	struct nx_before before; /* of an IPv4 client without a session */
+	__u16 addresses; /* rows of `via` that lead here: a MAC or line session's */
 };
 NX_ASSERT_SIZE(struct nx_session, 64);
 
@@ -203,7 +236,10 @@ struct nx_ledger {
 NX_ASSERT_SIZE(struct nx_ledger, 16 + 16 * NX_LEDGER_ENTRIES);
 
 enum nx_key_kind {
-	NX_KEY_ADDRESS = 1, /* addr/prefix_len */
+	NX_KEY_ADDRESS = 1, /* addr/prefix_len: an IPv6 prefix; IPv4 clients lie in the pools */
+	NX_KEY_MAC = 2,	    /* addr[0..5]; prefix_len 48 */
+	NX_KEY_LINE = 3,    /* addr[0..1] outer, addr[2..3] inner VLAN, network order; 0: no tag;
+			       prefix_len 32 */
 };
 
 /* `keys`: hash, key of a client outside the pools -> index in `sessions` (__u32). */
@@ -211,9 +247,102 @@ struct nx_key {
 	__u8 addr[16]; /* network order, bits beyond prefix_len zero */
 	__u16 zone;
 	__u8 kind;	 /* enum nx_key_kind */
-	__u8 prefix_len; /* bits of addr: 128 for one address */
+	__u8 prefix_len; /* bits of addr that count: 128 for one address */
 };
 NX_ASSERT_SIZE(struct nx_key, 20);
+
+/*
+ * `via`: hash, key of one address -> the MAC or line session that used it last, so that the
+ * uplink knows whose a packet is. Written by the classifier as such clients send; a session has
+ * at most NX_MAX_VIA. Stale rows authorise nobody: the entry decides.
+ */
+struct nx_via {
+	__u32 session; /* index in `sessions` */
+	__u32 seen_s;
+};
+NX_ASSERT_SIZE(struct nx_via, 8);
+
+/*
+ * `places`: array by index in `sessions`, where a session may be used and was used last. It has
+ * one row if no zone binds or watches.
+ */
+struct nx_place {
+	__u8 mac[6];   /* NX_BIND_MAC: the only source address; all zero: not bound */
+	__u16 zero;
+	__u32 where;   /* nx_where of the last packet that passed; 0: none yet */
+	__u32 alarm_s; /* second of the last event */
+};
+NX_ASSERT_SIZE(struct nx_place, 16);
+
+/* Port and VLANs of a frame: zone << 24 | outer << 12 | inner; never 0. */
+#define NX_WHERE(zone, outer, inner) \
+	((__u32)(zone) << 24 | ((__u32)(outer) & 0xfff) << 12 | ((__u32)(inner) & 0xfff))
+
+enum nx_event_kind {
+	NX_EVENT_MOVED = 1, /* a key came from another port or VLAN; dropped if bound */
+	NX_EVENT_MAC = 2,   /* a bound address came from another MAC address; dropped */
+};
+
+/* `events`: ring buffer, at most one event a second for each session. */
+struct nx_event {
+	__u64 at_ns;
+	__u32 kind;    /* enum nx_event_kind */
+	__u32 session; /* index in `sessions` */
+	__u32 was;     /* nx_place.where before */
+	__u32 is;
+	__u8 addr[16]; /* source address of the packet */
+	__u8 mac[6];   /* source MAC of the frame */
+	__u16 zone;
+};
+NX_ASSERT_SIZE(struct nx_event, 48);
+
+/* ---- limits ------------------------------------------------------------------------- */
+
+/*
+ * A token bucket as a virtual schedule (GCRA, ITU-T I.371): the row keeps the time at which all
+ * that was sent is paid off; a packet passes while that lies no more than burst_ns ahead.
+ * Bytes are those of the IP packet.
+ */
+struct nx_rate {
+	__u64 cost; /* ns for a byte << NX_RATE_SHIFT; 0: no limit */
+	__u64 burst_ns;
+};
+#define NX_RATE_SHIFT 20
+
+enum nx_at_quota {
+	NX_AT_QUOTA_PORTAL,   /* as if the session were over */
+	NX_AT_QUOTA_THROTTLE, /* the throttled rates from then on */
+	NX_AT_QUOTA_BLOCK,    /* nothing passes, no portal either */
+};
+
+/* `policies`: array of NX_MAX_POLICIES; row 0 has no limits. A change is in force at once. */
+struct nx_policy {
+	struct nx_rate up, down;
+	struct nx_rate throttled_up, throttled_down;
+	__u64 quota_up; /* bytes, of frames as in the accounts; 0: none; all three likewise */
+	__u64 quota_down;
+	__u64 quota_total;
+	__u32 idle_s;  /* without a packet from the client for so long the session is over; 0: never */
+	__u8 at_quota; /* enum nx_at_quota */
+	__u8 zero[3];
+	__u64 pad[4];
+};
+NX_ASSERT_SIZE(struct nx_policy, 128);
+
+/*
+ * `limits`: array, memory-mapped; what one limited session has used, whichever of its keys it was.
+ * narthexd hands rows out (never row 0) and fills them before an entry names them.
+ */
+struct nx_limits {
+	__u64 used_up; /* bytes of frames */
+	__u64 used_down;
+	__u64 paid_up_ns; /* nx_rate: CLOCK_MONOTONIC */
+	__u64 paid_down_ns;
+	__u32 policy;	   /* row of `policies` */
+	__u32 last_seen_s; /* of any of its keys; begins with the login */
+	__u64 zero[3];
+};
+NX_ASSERT_SIZE(struct nx_limits, 64);
 
 /* `garden`: LPM trie over zone and destination address. */
 struct nx_garden_key {
@@ -265,13 +394,8 @@ struct nx_worker {
 };
 NX_ASSERT_SIZE(struct nx_worker, 64 + 8 * NX_WORKER_COUNTER_ROOM);
 
-/* `reply_limits`: LRU hash, client address (16 bytes) -> what it drew in this second. */
-struct nx_reply_limit {
-	__u64 second_ns; /* start of the second being counted */
-	__u32 replies;
-	__u32 dns; /* packets to a resolver */
-};
-NX_ASSERT_SIZE(struct nx_reply_limit, 16);
+/* `before_login`: LRU hash, nx_key of an IPv6 client (of the shortest length that sessions of its
+ * zone have) -> struct nx_before. IPv4 clients have it in their entry. */
 
 /* ---- constants of one interface's program (rodata `zone_config`) --------------------- */
 
@@ -295,6 +419,25 @@ struct nx_prefix {
 };
 NX_ASSERT_SIZE(struct nx_prefix, 32);
 
+enum nx_forwarding {
+	NX_FORWARD_KERNEL, /* XDP_PASS */
+	NX_FORWARD_FIB,	   /* the classifier asks the kernel's routes and sends */
+	NX_FORWARD_BRIDGE, /* out of the other port of the pair, unchanged */
+};
+
+/* Bits of nx_zone_config.kinds: keys that sessions of the zone may have beside addresses. */
+#define NX_KIND_MAC 1
+#define NX_KIND_LINE 2
+
+/* Bits of nx_zone_config.bind. */
+#define NX_BIND_MAC 1	 /* an address passes with its MAC address only */
+#define NX_BIND_VLAN 2	 /* a key passes from the VLANs of its first packet only */
+#define NX_WATCH_MOVES 4 /* an event when a key comes from other VLANs */
+
+/* Bits of nx_zone_config.reject: what is refused with an answer; the others are dropped. */
+#define NX_REJECT_TCP 1
+#define NX_REJECT_UDP 2
+
 struct nx_zone_config {
 	__u16 zone;	   /* identifier of the zone, from 1 */
 	__u16 worker_base; /* index in `workers` of this interface's queue 0 */
@@ -304,16 +447,31 @@ struct nx_zone_config {
 	__u8 resolver_count;
 	__u8 prefix_count;
 	__u8 own_count;
-	__u8 zero[6];
+	__u8 kinds;	 /* NX_KIND_* */
+	__u8 bind;	 /* NX_BIND_* */
+	__u8 forwarding; /* enum nx_forwarding */
+	__u8 reject;	 /* NX_REJECT_* */
+	__u8 key_length_count;
+	__u8 zero;
+	__u8 key_lengths[NX_MAX_KEY_LENGTHS]; /* of IPv6 sessions, longest first: 64 to 128 */
+	__u8 syn_per_second; /* of one client without a session; at most NX_MOST_PER_SECOND */
+	__u8 rst_per_second;
+	__u8 icmp_per_second;
+	__u8 dns_per_second;
+	__u16 access_vlan[2]; /* outer, inner tag of clients' frames that become uplink_vlan; 0: none */
+	__u16 uplink_vlan[2];
+	__u32 peer_ifindex;   /* NX_FORWARD_BRIDGE: the other port of the pair */
+	__u32 access_ifindex; /* the interface of the clients */
 	struct nx_prefix prefixes[NX_MAX_PREFIXES]; /* IPv6 prefixes of the clients */
 	struct nx_pool pools[NX_MAX_POOLS];	    /* IPv4 addresses of the clients */
 	__u16 ports[NX_MAX_PORTS]; /* intercepted, host order */
 	__u64 resolvers[NX_MAX_RESOLVERS][2]; /* addresses, network order, v4-mapped */
 	__u64 own[NX_MAX_OWN][2]; /* the gateway's own and the broadcast addresses, likewise */
+	__u64 gateway[2][2]; /* sources of ICMP errors, IPv4 and IPv6, likewise; 0: the destination's */
 };
-NX_ASSERT_SIZE(struct nx_zone_config, 16 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
+NX_ASSERT_SIZE(struct nx_zone_config, 40 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
 					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS +
-					      16 * NX_MAX_OWN);
+					      16 * NX_MAX_OWN + 32);
 
 /* ---- constants of one uplink's program (rodata `uplink_config`) ---------------------- */
 

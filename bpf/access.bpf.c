@@ -22,15 +22,17 @@ static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet
 	reason = parse_addresses(p);
 	if (reason != PARSED)
 		return reason;
-	standing = find_account(&zone_config, &p->flow, &account);
+	standing = find_sender(&zone_config, p, &account);
+	if (standing != STRANGER && zone_config.bind && !place_allows(&zone_config, p, account.index))
+		return NX_REASON_BINDING;
 	if (standing == FRESH) {
 		reason = judge_sticky(ctx, p, reply);
 		if (reason != UNDECIDED)
 			return reason;
 	}
 	if (standing != STRANGER) {
-		charge(&account, 0, p->bytes);
-		return NX_REASON_AUTHORISED;
+		reason = charge(&account, 0, p);
+		return reason == UNDECIDED ? NX_REASON_AUTHORISED : reason;
 	}
 	if (zone_config.mode == NX_MODE_BYPASS)
 		return NX_REASON_MODE_BYPASS;
@@ -70,6 +72,8 @@ int xsk_def_prog(struct xdp_md *ctx)
 	if (verdict == NX_WORKER)
 		return to_worker(ctx);
 	count(reason);
+	if (reason == NX_REASON_UDP_REFUSED)
+		return write_udp_refusal(ctx, &p);
 	if (verdict == NX_TX)
 		return write_reply(ctx, &p, &reply);
 	return verdict == NX_PASS ? XDP_PASS : XDP_DROP;
@@ -105,6 +109,7 @@ static int tick(void *map, __u32 *key, struct nx_clock *clk)
 	__u64 now = bpf_ktime_get_boot_ns();
 
 	clk->now_ns = now;
+	clk->now_s = now / 1000000000;
 	clk->slot = nx_cookie_slot(now);
 	sweep_fast(clk);
 	bpf_timer_start(&clk->timer, NX_CLOCK_TICK_NS, 0);
@@ -126,6 +131,7 @@ int start_clock(void *ctx)
 	if (bpf_timer_set_callback(&clk->timer, tick))
 		return 2;
 	clk->now_ns = bpf_ktime_get_boot_ns();
+	clk->now_s = clk->now_ns / 1000000000;
 	clk->slot = nx_cookie_slot(clk->now_ns);
 	return bpf_timer_start(&clk->timer, NX_CLOCK_TICK_NS, 0) ? 3 : 0;
 }
@@ -142,7 +148,7 @@ int settle(void *ctx)
 		return 1;
 	/* The classifier may interrupt: it then counts in the entries itself. */
 	*(volatile __u32 *)&book->settling = 1;
-	settle_ledger(clk->now_ns);
+	settle_ledger(clk->now_s);
 	*(volatile __u32 *)&book->settling = 0;
 	return 0;
 }

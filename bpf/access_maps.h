@@ -32,9 +32,9 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, NX_MAX_LIMITED);
-	__type(key, __u8[16]);
-	__type(value, struct nx_reply_limit);
-} reply_limits SEC(".maps");
+	__type(key, struct nx_key);
+	__type(value, struct nx_before);
+} before_login SEC(".maps");
 
 /* AF_XDP sockets by receive queue. libxdp knows it by this name (DESIGN §2). */
 struct {

@@ -7,10 +7,10 @@
 #define NARTHEX_BPF_CLASSIFY_H
 
 #include "access_maps.h"
+#include "before_login.h"
+#include "refuse_udp.h"
 #include "reply.h"
 #include "zone.h"
-
-#define UNDECIDED NX_REASON_COUNT
 
 #define PORT_DHCP_SERVER 67
 #define PORT_DHCP_CLIENT 68
@@ -75,55 +75,17 @@ static __always_inline enum nx_reason judge_dhcp(const struct packet *p)
 	return to == 0xffffffff || pool_index(&zone_config, flow->server) >= 0 ? NX_REASON_DHCP : UNDECIDED;
 }
 
-/* What the client did in this second; a count of its own, so no side channel. */
-static __always_inline struct nx_reply_limit *client_limit(const struct nx_flow *flow, __u64 now_ns)
-{
-	struct nx_reply_limit *limit = bpf_map_lookup_elem(&reply_limits, flow->client);
-
-	if (!limit) {
-		struct nx_reply_limit fresh = { .second_ns = now_ns };
-
-		bpf_map_update_elem(&reply_limits, flow->client, &fresh, BPF_NOEXIST);
-		limit = bpf_map_lookup_elem(&reply_limits, flow->client);
-		if (!limit)
-			return NULL;
-	}
-	if (now_ns - limit->second_ns >= 1000000000ull) {
-		limit->second_ns = now_ns;
-		limit->replies = 0;
-		limit->dns = 0;
-	}
-	return limit;
-}
-
-/* The client may draw so many replies a second. */
-static __always_inline int reply_allowed(const struct nx_flow *flow, __u64 now_ns)
-{
-	struct nx_reply_limit *limit = client_limit(flow, now_ns);
-
-	return limit && __sync_fetch_and_add(&limit->replies, 1) < NX_REPLIES_PER_SECOND;
-}
-
 /* DNS is open before the login, so it is measured: a tunnel must not be worth its while. */
 static __always_inline enum nx_reason judge_dns(const struct nx_flow *flow)
 {
-	struct nx_reply_limit *limit;
-	struct nx_clock *clk;
-	__u32 zero = 0;
-
-	clk = bpf_map_lookup_elem(&clock, &zero);
-	limit = clk ? client_limit(flow, clk->now_ns) : NULL;
-	if (!limit || __sync_fetch_and_add(&limit->dns, 1) >= NX_DNS_PER_SECOND)
-		return NX_REASON_DNS_LIMITED;
-	return NX_REASON_DNS;
+	return before_login_allows(flow, COUNT_DNS) ? NX_REASON_DNS : NX_REASON_DNS_LIMITED;
 }
 
 /* RFC 9293 §3.5.2: the RST that a closed port sends. */
 static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct packet *p,
-					    const struct segment *s, const struct nx_clock *clk,
-					    struct reply *reply)
+					    const struct segment *s, struct reply *reply)
 {
-	if (!reply_allowed(&p->flow, clk->now_ns))
+	if (!before_login_allows(&p->flow, COUNT_RST))
 		return NX_REASON_RST_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -161,6 +123,8 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 		return NX_REASON_MSS_TOO_SMALL;
 	if (!worker_alive(ctx, clk))
 		return NX_REASON_WORKER_STALE;
+	if (!before_login_allows(&p->flow, COUNT_SYN))
+		return NX_REASON_SYN_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
 	reply->seq = nx_cookie_base(secret, &p->flow, clk->slot) | mss_class;
@@ -182,7 +146,7 @@ static __always_inline enum nx_reason answer_segment(struct xdp_md *ctx, struct 
 	__u32 mss_class;
 
 	if (nx_cookie_check(secret, &p->flow, clk->slot, s->ack, &mss_class) == NX_COOKIE_INVALID)
-		return reset(ctx, p, s, clk, reply);
+		return reset(ctx, p, s, reply);
 	if (s->payload)
 		return NX_REASON_REQUEST;
 	if (!(s->flags & TCP_FIN))
@@ -250,7 +214,8 @@ static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packe
 	if (!clk || !secret)
 		return NX_REASON_WORKER_STALE;
 	if (!is_intercepted(p->flow.server_port))
-		return reset(ctx, p, &s, clk, reply);
+		return zone_config.reject & NX_REJECT_TCP ? reset(ctx, p, &s, reply)
+							  : NX_REASON_TCP_DROPPED;
 	if (s.flags & TCP_SYN)
 		return answer_syn(ctx, p, &s, secret, clk, reply);
 	return answer_segment(ctx, p, &s, secret, clk, reply);
@@ -279,6 +244,21 @@ static __always_inline enum nx_reason judge_sticky(struct xdp_md *ctx, struct pa
 				       NX_COOKIE_INVALID)
 		return UNDECIDED;
 	return answer_segment(ctx, p, &s, secret, clk, reply);
+}
+
+static __always_inline int is_icmp(const struct packet *p)
+{
+	return p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6;
+}
+
+/* QUIC first of all: refused, so that the client turns to TCP at once. */
+static __always_inline enum nx_reason judge_udp(const struct packet *p)
+{
+	if (!(zone_config.reject & NX_REJECT_UDP) || p->options ||
+	    is_martian_destination(&p->flow) || is_to_group(p) || !udp_refusal_fits(p))
+		return NX_REASON_UDP;
+	return before_login_allows(&p->flow, COUNT_ICMP) ? NX_REASON_UDP_REFUSED
+							 : NX_REASON_ICMP_LIMITED;
 }
 
 /* What becomes of a packet whose client has no session. */
@@ -310,13 +290,15 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 		reason = judge_dns(&p->flow);
 	else
 		reason = UNDECIDED;
+	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(&p->flow, COUNT_ICMP))
+		return NX_REASON_ICMP_LIMITED;
 	if (reason != UNDECIDED) /* options could route it past the destination that was judged */
 		return p->options ? NX_REASON_EXTENSION_HEADERS : reason;
 	if (p->protocol == IPPROTO_TCP)
 		return judge_tcp(ctx, p, reply);
 	if (p->protocol == IPPROTO_UDP)
-		return NX_REASON_UDP;
-	if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6)
+		return judge_udp(p);
+	if (is_icmp(p))
 		return NX_REASON_ICMP;
 	return NX_REASON_IP_PROTOCOL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The maps that the programs of all interfaces share. narthexd sizes `sessions`, `fast`,
- * `fast_due` and `keys` before loading and pins every map by its name.
+ * `fast_due`, `keys`, `limits`, `places` and `via` before loading and pins every map by its name.
  */
 #ifndef NARTHEX_BPF_MAPS_H
 #define NARTHEX_BPF_MAPS_H
@@ -50,6 +50,43 @@ struct {
 } keys SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct nx_key);
+	__type(value, struct nx_via);
+} via SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_limits);
+} limits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NX_MAX_POLICIES);
+	__type(key, __u32);
+	__type(value, struct nx_policy);
+} policies SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_place);
+} places SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, NX_EVENT_BYTES);
+} events SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, NX_MAX_GARDEN);
@@ -71,7 +108,7 @@ struct nx_clock {
 	__u64 now_ns; /* CLOCK_BOOTTIME */
 	__u64 slot;   /* nx_cookie_slot(now_ns) */
 	__u32 swept;  /* word of `fast` where the next tick goes on */
-	__u32 zero;
+	__u32 now_s;  /* now_ns in seconds */
 };
 
 struct {

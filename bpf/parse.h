@@ -22,6 +22,7 @@
 #include "cookie.h"
 
 #define PARSED NX_REASON_COUNT
+#define UNDECIDED NX_REASON_COUNT
 
 #define MAX_VLAN_TAGS 2
 #define MAX_EXTENSION_HEADERS 8
@@ -43,6 +44,7 @@ struct packet {
 	__u64 l4;	     /* offset of the transport header */
 	__u64 end;	     /* offset behind the IP packet; Ethernet padding lies beyond */
 	__be16 ethertype;
+	__u16 vlan[MAX_VLAN_TAGS]; /* outer, inner identifier; 0: no tag */
 	__u8 protocol;
 	__u8 hop_limit;
 	__u8 options; /* IPv4 options or IPv6 extension headers are there */
@@ -81,6 +83,7 @@ static __always_inline enum nx_reason parse_ethernet(struct packet *p)
 		if ((void *)(tag + 1) > p->data_end)
 			return NX_REASON_TRUNCATED;
 		p->ethertype = tag->ethertype;
+		p->vlan[i] = bpf_ntohs(tag->tci) & 0xfff;
 		offset += sizeof(*tag);
 	}
 	p->l3 = offset;

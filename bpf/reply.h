@@ -42,7 +42,8 @@ static __always_inline __u64 write_tcp(struct tcphdr *tcp, const struct nx_flow 
 	return (__u64)words[0] + words[1] + words[2] + words[3];
 }
 
-static __always_inline void write_ipv4(struct iphdr *ip, const struct nx_flow *flow, __u32 l4_bytes)
+static __always_inline void write_ipv4(struct iphdr *ip, const struct nx_flow *flow,
+				       __u8 protocol, __u32 l4_bytes)
 {
 	__u32 *words = (__u32 *)ip;
 	__be32 client, server;
@@ -51,18 +52,19 @@ static __always_inline void write_ipv4(struct iphdr *ip, const struct nx_flow *f
 	__builtin_memcpy(&server, flow->server + 12, 4);
 	words[0] = bpf_htonl(0x45000000 | (sizeof(*ip) + l4_bytes));
 	words[1] = bpf_htonl(IPV4_DF);
-	words[2] = bpf_htonl(REPLY_TTL << 24 | IPPROTO_TCP << 16);
+	words[2] = bpf_htonl(REPLY_TTL << 24 | protocol << 16);
 	ip->saddr = server;
 	ip->daddr = client;
 	ip->check = ~fold((__u64)words[0] + words[1] + words[2] + client + server);
 }
 
-static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct nx_flow *flow, __u32 l4_bytes)
+static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct nx_flow *flow,
+				       __u8 protocol, __u32 l4_bytes)
 {
 	__u32 *words = (__u32 *)ip;
 
 	words[0] = bpf_htonl(0x60000000);
-	words[1] = bpf_htonl(l4_bytes << 16 | IPPROTO_TCP << 8 | REPLY_TTL);
+	words[1] = bpf_htonl(l4_bytes << 16 | protocol << 8 | REPLY_TTL);
 	__builtin_memcpy(&ip->saddr, flow->server, 16);
 	__builtin_memcpy(&ip->daddr, flow->client, 16);
 }
@@ -103,9 +105,9 @@ static __always_inline int write_reply(struct xdp_md *ctx, const struct packet *
 	if (flow->ipv6) {
 		if (ip + sizeof(struct ipv6hdr) > data_end)
 			return XDP_DROP;
-		write_ipv6(ip, flow, tcp_bytes);
+		write_ipv6(ip, flow, IPPROTO_TCP, tcp_bytes);
 	} else {
-		write_ipv4(ip, flow, tcp_bytes);
+		write_ipv4(ip, flow, IPPROTO_TCP, tcp_bytes);
 	}
 	sum = sum_addresses(flow) + bpf_htons(IPPROTO_TCP) + (__u64)bpf_htons(tcp_bytes) +
 	      write_tcp(tcp, flow, reply);

@@ -46,27 +46,38 @@ static __always_inline enum nx_reason judge_zone(struct xdp_md *ctx, zone_consta
 						 struct packet *p)
 {
 	struct account account = {};
+	enum nx_reason reason;
 
 	p->flow.zone = zone->zone;
-	if (find_account(zone, &p->flow, &account) == STRANGER)
+	if (find_receiver(zone, &p->flow, &account) == STRANGER)
 		return judge_stranger(ctx, zone, p);
-	charge(&account, NX_LEDGER_DOWN, p->bytes);
-	return NX_REASON_DOWNLINK_AUTHORISED;
+	reason = charge(&account, NX_LEDGER_DOWN, p);
+	return reason == UNDECIDED ? NX_REASON_DOWNLINK_AUTHORISED : reason;
+}
+
+/* Index of the zone whose client the flow has, or NX_MAX_ZONES. */
+static __always_inline __u32 find_zone(const struct nx_flow *flow)
+{
+	__u32 i;
+
+#pragma unroll
+	for (i = 0; i < NX_MAX_ZONES; i++)
+		if (i >= uplink_config.zone_count || is_client(&uplink_config.zones[i], flow))
+			break;
+	return i < uplink_config.zone_count ? i : NX_MAX_ZONES;
 }
 
 static __always_inline enum nx_reason judge_arrival(struct xdp_md *ctx, struct packet *p)
 {
+	__u32 zone;
+
 	if (parse_ethernet(p) != PARSED || parse_addresses(p) != PARSED)
 		return NX_REASON_DOWNLINK_OTHER;
 	turn(&p->flow);
-#pragma unroll
-	for (__u32 i = 0; i < NX_MAX_ZONES; i++) {
-		if (i >= uplink_config.zone_count)
-			break;
-		if (is_client(&uplink_config.zones[i], &p->flow))
-			return judge_zone(ctx, &uplink_config.zones[i], p);
-	}
-	return NX_REASON_DOWNLINK_OTHER;
+	zone = find_zone(&p->flow);
+	if (zone >= NX_MAX_ZONES)
+		return NX_REASON_DOWNLINK_OTHER;
+	return judge_zone(ctx, &uplink_config.zones[zone], p);
 }
 
 SEC("xdp")

@@ -21,6 +21,29 @@ static __always_inline struct nx_session *session_at(__u32 index)
 	return bpf_map_lookup_elem(&sessions, &index);
 }
 
+static __always_inline struct nx_clock *read_clock(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&clock, &zero);
+}
+
+/* The key of the prefix of `length` bits, 64 to 128, that holds an IPv6 address. */
+static __always_inline void address_key(struct nx_key *key, __u16 zone, const __u8 *addr,
+					__u8 length)
+{
+	__u64 mask = length <= 64 ? 0 : bpf_cpu_to_be64(~0ull << ((128 - length) & 63));
+	__u64 low;
+
+	__builtin_memcpy(key->addr, addr, 16);
+	__builtin_memcpy(&low, addr + 8, 8);
+	low &= mask;
+	__builtin_memcpy(key->addr + 8, &low, 8);
+	key->zone = zone;
+	key->kind = NX_KEY_ADDRESS;
+	key->prefix_len = length;
+}
+
 /* Index in `sessions` of an IPv4 client, or -1 if no pool of the zone has its address. */
 static __always_inline __s64 pool_index(zone_constants zone, const __u8 *mapped)
 {
@@ -39,6 +62,20 @@ static __always_inline __s64 pool_index(zone_constants zone, const __u8 *mapped)
 			return (__u32)(zone->pools[i].session + offset);
 	}
 	return -1;
+}
+
+/* The longest come first. */
+static __always_inline __u8 shortest_key_length(zone_constants zone)
+{
+	__u8 shortest = 128;
+
+#pragma unroll
+	for (int i = 0; i < NX_MAX_KEY_LENGTHS; i++) {
+		if (i >= zone->key_length_count)
+			break;
+		shortest = zone->key_lengths[i];
+	}
+	return shortest;
 }
 
 static __always_inline int in_ipv6_prefixes(zone_constants zone, const __u8 *addr)

@@ -50,6 +50,13 @@ nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout) {
     constants.prefixes[constants.prefix_count++] = AbiPrefix(prefix);
   for (const Address& own : OwnAddresses(zone))
     std::memcpy(constants.own[constants.own_count++], own.bytes.data(), 16);
+  constants.key_lengths[constants.key_length_count++] = 128;
+  constants.reject = NX_REJECT_TCP | NX_REJECT_UDP;
+  constants.syn_per_second = NX_SYN_PER_SECOND;
+  constants.rst_per_second = NX_RST_PER_SECOND;
+  constants.icmp_per_second = NX_ICMP_PER_SECOND;
+  constants.dns_per_second = NX_DNS_PER_SECOND;
+  constants.access_ifindex = if_nametoindex(zone.interface.c_str());
   for (uint16_t port : zone.intercept_ports) constants.ports[constants.port_count++] = port;
   for (const Address& resolver : zone.resolvers)
     std::memcpy(constants.resolvers[constants.resolver_count++], resolver.bytes.data(), 16);

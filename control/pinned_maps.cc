@@ -17,12 +17,13 @@
 namespace narthex {
 namespace {
 
-constexpr const char* kSharedMaps[] = {"sessions",    "fast",         "fast_due", "ledger",
-                                       "keys",        "garden",       "counters", "workers",
-                                       "cookie_keys", "reply_limits", "clock"};
+constexpr const char* kSharedMaps[] = {"sessions", "fast",         "fast_due", "ledger",
+                                       "keys",     "via",          "limits",   "policies",
+                                       "places",   "before_login", "garden",   "cookie_keys",
+                                       "events",   "clock",        "workers",  "counters"};
 // Their contents depend on the order of zones and pools.
-constexpr std::array<std::string_view, 6> kLaidOut = {"sessions", "fast", "fast_due",
-                                                      "ledger",   "keys", "garden"};
+constexpr std::array<std::string_view, 9> kLaidOut = {
+    "sessions", "fast", "fast_due", "ledger", "keys", "via", "limits", "places", "garden"};
 constexpr char kAbiVersion[] = "abi_version";
 
 bool IsLaidOut(std::string_view name) {

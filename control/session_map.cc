@@ -30,13 +30,21 @@ void StoreField(__u64& field, uint64_t value) {
   std::atomic_ref(As64(field)).store(value, std::memory_order_relaxed);
 }
 
+uint64_t LoadSeconds(__u32& field) {
+  return uint64_t{kSecondNs} * std::atomic_ref(field).load(std::memory_order_relaxed);
+}
+
+void StoreSeconds(__u32& field, uint64_t time_ns) {
+  std::atomic_ref(field).store(static_cast<__u32>(time_ns / kSecondNs), std::memory_order_relaxed);
+}
+
 SessionCounters CountersOf(nx_session& entry) {
   return {.packets_up = Load(As64(entry.packets_up)),
           .bytes_up = Load(As64(entry.bytes_up)),
           .packets_down = Load(As64(entry.packets_down)),
           .bytes_down = Load(As64(entry.bytes_down)),
-          .first_seen_ns = Load(As64(entry.first_seen_ns)),
-          .last_seen_ns = Load(As64(entry.last_seen_ns))};
+          .first_seen_ns = LoadSeconds(entry.first_seen_s),
+          .last_seen_ns = LoadSeconds(entry.last_seen_s)};
 }
 
 }  // namespace
@@ -58,11 +66,10 @@ void SessionMap::Store(uint32_t slot, int64_t expires_ns, int64_t begun_ns,
   StoreField(entry.bytes_up, counters.bytes_up);
   StoreField(entry.packets_down, counters.packets_down);
   StoreField(entry.bytes_down, counters.bytes_down);
-  StoreField(entry.first_seen_ns, counters.first_seen_ns);
-  StoreField(entry.last_seen_ns, counters.last_seen_ns);
-  std::atomic_ref(entry.policy).store(0, std::memory_order_relaxed);
-  std::atomic_ref(entry.begun_s)
-      .store(static_cast<__u32>(begun_ns / kSecondNs), std::memory_order_relaxed);
+  StoreSeconds(entry.first_seen_s, counters.first_seen_ns);
+  StoreSeconds(entry.last_seen_s, counters.last_seen_ns);
+  std::atomic_ref(entry.limits).store(0, std::memory_order_relaxed);
+  StoreSeconds(entry.begun_s, static_cast<uint64_t>(begun_ns));
   SetExpiry(slot, expires_ns);
 }
 

@@ -59,6 +59,18 @@ void ClassifierFixture::Load(Options options) {
   memcpy(config.own[0], Mapped("10.51.1.1").data(), 16);
   memcpy(config.own[1], Mapped("10.51.1.255").data(), 16);
   memcpy(config.own[2], Mapped("2001:db8:51:1::1").data(), 16);
+  config.key_length_count = 2;
+  config.key_lengths[0] = 128;
+  config.key_lengths[1] = 64;
+  config.reject = options.reject;
+  config.kinds = options.kinds;
+  config.bind = options.bind;
+  config.syn_per_second = NX_MOST_PER_SECOND;
+  config.rst_per_second = NX_RST_PER_SECOND;
+  config.icmp_per_second = NX_ICMP_PER_SECOND;
+  config.dns_per_second = NX_DNS_PER_SECOND;
+  memcpy(config.gateway[0], Mapped("10.51.1.1").data(), 16);
+  memcpy(config.gateway[1], Mapped("2001:db8:51:1::1").data(), 16);
   config.port_count = 2;
   config.ports[0] = 80;
   config.ports[1] = 8080;
@@ -68,6 +80,9 @@ void ClassifierFixture::Load(Options options) {
   memcpy(const_cast<nx_zone_config*>(&skeleton_->rodata->zone_config), &config, sizeof(config));
   bpf_map__set_max_entries(skeleton_->maps.sessions, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.keys, kCapacity);
+  bpf_map__set_max_entries(skeleton_->maps.via, kCapacity);
+  bpf_map__set_max_entries(skeleton_->maps.limits, kCapacity);
+  bpf_map__set_max_entries(skeleton_->maps.places, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.fast, kPoolAddresses / NX_FAST_BITS);
   bpf_map__set_max_entries(skeleton_->maps.fast_due, kPoolAddresses / NX_FAST_BITS);
   *const_cast<uint32_t*>(&skeleton_->rodata->fast_words) = kPoolAddresses / NX_FAST_BITS;

@@ -41,6 +41,9 @@ class ClassifierFixture : public ::testing::Test {
   // Loads afresh with a changed configuration.
   struct Options {
     nx_mode mode = NX_MODE_ENFORCE;
+    uint8_t kinds = 0;   // NX_KIND_*
+    uint8_t bind = 0;    // NX_BIND_*
+    uint8_t reject = NX_REJECT_TCP | NX_REJECT_UDP;
   };
   void Load(Options options);
 

@@ -354,9 +354,9 @@ TEST_F(Verdict, OfEveryIpProtocolIsNeverToPass) {
 TEST_F(Verdict, OfRefusedConnectionsIsLimitedForEachClient) {
   Bytes frame = Ethernet{} / Ipv4{} / Tcp{.dport = 443};
   int sent = 0;
-  for (int i = 0; i < 3 * NX_REPLIES_PER_SECOND; i++) sent += Run(frame).reason == NX_REASON_RST;
-  EXPECT_GE(sent, NX_REPLIES_PER_SECOND);
-  EXPECT_LE(sent, 2 * NX_REPLIES_PER_SECOND) << "at most one turn of the second";
+  for (int i = 0; i < 3 * NX_RST_PER_SECOND; i++) sent += Run(frame).reason == NX_REASON_RST;
+  EXPECT_GE(sent, NX_RST_PER_SECOND);
+  EXPECT_LE(sent, 2 * NX_RST_PER_SECOND) << "at most one turn of the second";
   Outcome other = Run(Ethernet{} / Ipv4{.src = "10.51.1.9"} / Tcp{.dport = 443});
   EXPECT_EQ(other.reason, NX_REASON_RST) << "another client has its own limit";
 }
