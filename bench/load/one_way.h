@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// One-way UDP of many clients through a gateway, its sink, and the programs beside it.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "options.h"
+
+namespace narthex::load {
+
+nlohmann::json RunForward(const Options& options);
+// Attached until SIGTERM.
+nlohmann::json RunAttached(const Options& options, const char* program);
+
+}  // namespace narthex::load

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One subject's three hosts in network namespaces, with links whose names no other run has.
+
+  client c<tag> ---- l<tag> gateway w<tag> ---- i<tag> internet
+
+Clients by the million lie behind one router address, so that no neighbour table limits them.
+"""
+import itertools
+import json
+import os
+import pathlib
+
+from lab.process import Job, run, until
+from suite import cpu
+
+SERVER = "198.51.100.10"
+GATEWAY, ROUTER = "10.51.1.1", "10.51.1.2"  # the gateway on the access link; the clients' router
+CLIENTS = "10.64.0.0/10"  # all clients, the SYN flood's spoofed ones too
+MACS = {"c": "02:4e:58:00:00:02", "l": "02:4e:58:00:00:01", "w": "02:4e:58:00:01:01", "i": "02:4e:58:00:01:10"}
+_numbers = itertools.count()
+
+SYSCTLS = {
+    "net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 0,
+    "net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1,
+}
+# A kernel that answers tens of thousands of connections a second, and forgets them soon.
+GATEWAY_SYSCTLS = {
+    "net.ipv4.ip_forward": 1, "net.core.somaxconn": 65535, "net.ipv4.tcp_max_syn_backlog": 65535,
+    "net.ipv4.tcp_max_tw_buckets": 4096, "net.ipv4.tcp_fin_timeout": 1,
+}
+CONNTRACK_SYSCTLS = {
+    f"net.netfilter.nf_conntrack_tcp_timeout_{state}": 1
+    for state in ("close", "close_wait", "fin_wait", "last_ack", "time_wait", "syn_recv", "syn_sent")
+}
+
+
+class Stage:
+    """Has the names that lab.gateway.Gateway asks its hosts for."""
+
+    def __init__(self, directory, load):
+        tag = f"{os.getpid() % 0x100000:x}{next(_numbers):x}"
+        self.prefix = f"nxb{tag}"
+        self.directory = pathlib.Path(directory) / tag
+        self.load = load  # the load generator's program
+        self.client, self.gateway, self.internet = (f"{self.prefix}-{n}" for n in ("client", "gateway", "internet"))
+        self.access, self.lan, self.wan, self.far = (f"{end}{tag}" for end in "clwi")
+        self._names = dict(zip("clwi", (self.access, self.lan, self.wan, self.far)))
+        self.cpus = cpu.layout()
+
+    # -- up and down ----------------------------------------------------------------------
+
+    def __enter__(self):
+        self.directory.mkdir(parents=True)
+        try:
+            self._make_namespaces()
+            self._make_links()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for namespace in (self.client, self.gateway, self.internet):
+            if pathlib.Path("/run/netns", namespace).exists():
+                run(None, "ip", "netns", "del", namespace)
+
+    def ip(self, namespace, words):
+        run(None, "ip", "-n", namespace, *words.split(), check=True)
+
+    def sysctl(self, namespace, values):
+        run(namespace, "sysctl", "-qw", *[f"{name}={value}" for name, value in values.items()], check=True)
+
+    def _make_namespaces(self):
+        for namespace in (self.client, self.gateway, self.internet):
+            run(None, "ip", "netns", "add", namespace, check=True)
+            self.sysctl(namespace, SYSCTLS)
+            self.ip(namespace, "link set lo up")
+        self.sysctl(self.gateway, GATEWAY_SYSCTLS)
+
+    def _make_links(self):
+        for near, far in (("c", "l"), ("w", "i")):
+            a, b = self._names[near], self._names[far]
+            places = {"c": self.client, "i": self.internet}
+            run(None, *f"ip link add {a} address {MACS[near]} netns {places.get(near, self.gateway)} type veth "
+                f"peer name {b} address {MACS[far]} netns {places.get(far, self.gateway)}".split(), check=True)
+        self.ip(self.client, f"addr add {ROUTER}/24 dev {self.access}")
+        self.ip(self.gateway, f"addr add {GATEWAY}/24 dev {self.lan}")
+        self.ip(self.gateway, f"addr add 198.51.100.1/24 dev {self.wan}")
+        self.ip(self.internet, f"addr add {SERVER}/24 dev {self.far}")
+        ends = ((self.client, self.access), (self.gateway, self.lan), (self.gateway, self.wan), (self.internet, self.far))
+        for namespace, interface in ends:
+            self.ip(namespace, f"link set {interface} up")
+            # GRO gives the end a NAPI, with or without a program.
+            run(namespace, "ethtool", "-K", interface, "gro", "on", check=True)
+        self._make_routes()
+        for namespace, interface in ends:
+            self._make_threaded(namespace, interface)
+
+    def _make_routes(self):
+        self.ip(self.client, f"route add default via {GATEWAY}")
+        self.ip(self.gateway, f"route add {CLIENTS} via {ROUTER}")
+        self.ip(self.internet, f"route add {CLIENTS} via 198.51.100.1")
+        self.ip(self.internet, "route add 10.51.1.0/24 via 198.51.100.1")
+        for namespace, interface, address, end in (
+            (self.client, self.access, GATEWAY, "l"), (self.gateway, self.lan, ROUTER, "c"),
+            (self.gateway, self.wan, SERVER, "i"), (self.internet, self.far, "198.51.100.1", "w"),
+        ):
+            self.ip(namespace, f"neigh replace {address} lladdr {MACS[end]} dev {interface} nud permanent")
+
+    def _make_threaded(self, namespace, interface):
+        """A fresh mount of /sys shows the namespace's own interfaces."""
+        script = f"mount -t sysfs sysfs /sys && echo 1 >/sys/class/net/{interface}/threaded"
+        run(None, "nsenter", f"--net=/run/netns/{namespace}", "unshare", "--mount", "sh", "-c", script, check=True)
+        assert until(lambda: cpu.napi_threads(interface), 2), f"{interface} has no NAPI thread"
+
+    def place_network(self):
+        """NAPI of every end on the network's CPU; a program's coming and going renews the threads."""
+        for interface in self._names.values():
+            for thread in cpu.napi_threads(interface):
+                cpu.place(thread, self.cpus["network"])
+
+    def place_far_end(self):
+        """The sink beside the generator, away from the forwarding that is measured."""
+        for interface in (self.far, self.access):
+            for thread in cpu.napi_threads(interface):
+                cpu.place(thread, self.cpus["server"])
+
+    # -- what Gateway asks for -------------------------------------------------------------
+
+    def on_client(self, *command, **options):
+        return run(self.client, *command, **options)
+
+    def on_gateway(self, *command, **options):
+        return run(self.gateway, *command, **options)
+
+    def on_internet(self, *command, **options):
+        return run(self.internet, *command, **options)
+
+    # -- figures ---------------------------------------------------------------------------
+
+    def lan_ns(self):
+        return sum(cpu.run_ns(thread) for thread in cpu.napi_threads(self.lan))
+
+    def attach(self, namespace, command, *options, name=None):
+        """A program of the load generator's, attached while its process lives."""
+        job = Job(namespace, self.load, command, *options, log=self.directory / f"{name or command}.log")
+        return job.wait_for("ready", 10)
+
+    def generate(self, command, seconds, *options):
+        """Runs the load generator at the client's end; its figures."""
+        done = self.on_client(
+            self.load, command, "--interface", self.access, "--gateway-mac", MACS["l"], "--server", SERVER,
+            "--seconds", seconds, "--quiet", *options, timeout=seconds + 60,
+        )
+        assert done.returncode == 0, f"narthex-load {command}: {done.stderr}"
+        return json.loads(done.stdout)
+
+    def forward(self, seconds, *options, port=9):
+        """One-way traffic through the gateway: figures of the generator, and `received` at the far end."""
+        sink = self.attach(self.internet, "sink", "--interface", self.far, "--port", port)
+        try:
+            self.place_far_end()
+            figures = self.generate("forward", seconds, "--port", port, *options)
+        finally:
+            sink.stop()
+        figures["received"] = json.loads(sink.log().split("ready", 1)[1])["received"]
+        return figures
