@@ -41,6 +41,34 @@ const char* ReasonName(int reason) {
   return reason >= 0 && reason < NX_REASON_COUNT ? names[reason] : "none or several";
 }
 
+nx_key AddressKey(const std::string& address, uint8_t bits) {
+  nx_key key = {};
+  memcpy(key.addr, Mapped(address).data(), 16);
+  key.zone = kZone;
+  key.kind = NX_KEY_ADDRESS;
+  key.prefix_len = bits;
+  return key;
+}
+
+nx_key MacKey(const Mac& mac) {
+  nx_key key = {};
+  std::copy(mac.begin(), mac.end(), key.addr);
+  key.zone = kZone;
+  key.kind = NX_KEY_MAC;
+  key.prefix_len = 48;
+  return key;
+}
+
+nx_key LineKey(uint16_t outer, uint16_t inner) {
+  nx_key key = {};
+  const uint16_t tags[2] = {htons(outer), htons(inner)};
+  memcpy(key.addr, tags, sizeof tags);
+  key.zone = kZone;
+  key.kind = NX_KEY_LINE;
+  key.prefix_len = 32;
+  return key;
+}
+
 void ClassifierFixture::Load(Options options) {
   TearDown();
   if (geteuid() != 0) GTEST_SKIP() << "BPF needs root";
@@ -77,6 +105,7 @@ void ClassifierFixture::Load(Options options) {
   config.resolver_count = 2;
   memcpy(config.resolvers[0], Mapped("198.51.100.53").data(), 16);
   memcpy(config.resolvers[1], Mapped("2001:db8:100::53").data(), 16);
+  config_ = config;
   memcpy(const_cast<nx_zone_config*>(&skeleton_->rodata->zone_config), &config, sizeof(config));
   bpf_map__set_max_entries(skeleton_->maps.sessions, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.keys, kCapacity);
@@ -99,11 +128,14 @@ void ClassifierFixture::Load(Options options) {
 }
 
 void ClassifierFixture::TearDown() {
+  if (uplink_) narthex_uplink__destroy(uplink_);
+  uplink_ = nullptr;
   if (skeleton_) narthex_access__destroy(skeleton_);
   skeleton_ = nullptr;
   if (socket_ >= 0) close(socket_);
   socket_ = -1;
   extra_.clear();
+  taken_ = 0;
 }
 
 uint64_t ClassifierFixture::Count(int reason) {
@@ -115,7 +147,28 @@ uint64_t ClassifierFixture::Count(int reason) {
   return sum;
 }
 
-Outcome ClassifierFixture::Run(const Bytes& frame) {
+Outcome ClassifierFixture::Run(const Bytes& frame) { return RunProgram(ProgramOf(false), frame); }
+
+void ClassifierFixture::LoadUplink() {
+  uplink_ = narthex_uplink__open();
+  ASSERT_NE(uplink_, nullptr);
+  auto& constants = const_cast<nx_uplink_config&>(uplink_->rodata->uplink_config);
+  constants.zone_count = 1;
+  constants.zones[0] = config_;
+  bpf_map* map;
+  bpf_object__for_each_map(map, uplink_->obj) {
+    bpf_map* shared = bpf_object__find_map_by_name(skeleton_->obj, bpf_map__name(map));
+    if (shared == nullptr || bpf_map__is_internal(map)) continue;
+    ASSERT_EQ(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
+  }
+  ASSERT_EQ(narthex_uplink__load(uplink_), 0);
+}
+
+Outcome ClassifierFixture::RunDownlink(const Bytes& frame) {
+  return RunProgram(ProgramOf(true), frame);
+}
+
+Outcome ClassifierFixture::RunProgram(int program, const Bytes& frame) {
   std::array<uint64_t, NX_REASON_COUNT> before{};
   for (int i = 0; i < NX_REASON_COUNT; i++) before[static_cast<size_t>(i)] = Count(i);
   Outcome out;
@@ -123,7 +176,7 @@ Outcome ClassifierFixture::Run(const Bytes& frame) {
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.frame.data(),
               .data_size_in = static_cast<__u32>(frame.size()),
               .data_size_out = static_cast<__u32>(out.frame.size()), .repeat = 1);
-  int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.xsk_def_prog), &run);
+  int error = bpf_prog_test_run_opts(program, &run);
   EXPECT_EQ(error, 0) << "test run: " << strerror(-error);
   if (error) return {};
   out.action = static_cast<int>(run.retval);
@@ -139,12 +192,15 @@ Outcome ClassifierFixture::Run(const Bytes& frame) {
   return out;
 }
 
-int ClassifierFixture::RunQuickly(const Bytes& frame) {
+int ClassifierFixture::ProgramOf(bool downlink) {
+  if (downlink && uplink_ == nullptr) LoadUplink();
+  return bpf_program__fd(downlink ? uplink_->progs.nx_uplink : skeleton_->progs.xsk_def_prog);
+}
+
+int ClassifierFixture::RunQuickly(int program, const Bytes& frame) {
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
               .data_size_in = static_cast<__u32>(frame.size()), .repeat = 1);
-  return bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.xsk_def_prog), &run)
-             ? -1
-             : static_cast<int>(run.retval);
+  return bpf_prog_test_run_opts(program, &run) ? -1 : static_cast<int>(run.retval);
 }
 
 uint32_t ClassifierFixture::SlotOf(const std::string& address) {
@@ -153,11 +209,7 @@ uint32_t ClassifierFixture::SlotOf(const std::string& address) {
   auto [entry, fresh] =
       extra_.try_emplace(address, kPoolAddresses + static_cast<uint32_t>(extra_.size()));
   if (fresh) {
-    nx_key key = {};
-    memcpy(key.addr, mapped.data(), 16);
-    key.zone = kZone;
-    key.kind = NX_KEY_ADDRESS;
-    key.prefix_len = 128;
+    nx_key key = AddressKey(address, 128);
     EXPECT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.keys), &key, &entry->second, 0), 0);
   }
   return entry->second;
@@ -208,10 +260,59 @@ void ClassifierFixture::ClearFast(const std::string& address) {
 
 nx_session ClassifierFixture::Session(const std::string& address) {
   Settle();
-  uint32_t slot = SlotOf(address);
+  return Entry(SlotOf(address));
+}
+
+uint32_t ClassifierFixture::AuthoriseKey(const nx_key& key, uint64_t expires_ns, uint32_t limits) {
+  uint32_t slot = kPoolAddresses + kCapacity / 2 + taken_++;
+  nx_session session = {};
+  session.expires_ns = expires_ns;
+  session.limits = limits;
+  SetEntry(slot, session);
+  EXPECT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.keys), &key, &slot, 0), 0);
+  return slot;
+}
+
+nx_session ClassifierFixture::Entry(uint32_t slot) {
   nx_session session = {};
   EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session), 0);
   return session;
+}
+
+void ClassifierFixture::SetEntry(uint32_t slot, const nx_session& session) {
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
+}
+
+void ClassifierFixture::SetPolicy(uint32_t row, const nx_policy& policy) {
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.policies), &row, &policy, 0), 0);
+}
+
+void ClassifierFixture::SetLimits(uint32_t row, const nx_limits& limits) {
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.limits), &row, &limits, 0), 0);
+}
+
+nx_limits ClassifierFixture::Limits(uint32_t row) {
+  nx_limits limits = {};
+  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.limits), &row, &limits), 0);
+  return limits;
+}
+
+void ClassifierFixture::SetPlace(uint32_t slot, const nx_place& place) {
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.places), &slot, &place, 0), 0);
+}
+
+std::vector<nx_event> ClassifierFixture::Events() {
+  std::vector<nx_event> events;
+  auto take = [](void* to, void* event, size_t bytes) {
+    EXPECT_EQ(bytes, sizeof(nx_event));
+    static_cast<std::vector<nx_event>*>(to)->push_back(*static_cast<nx_event*>(event));
+    return 0;
+  };
+  ring_buffer* ring = ring_buffer__new(bpf_map__fd(skeleton_->maps.events), take, &events, nullptr);
+  EXPECT_NE(ring, nullptr);
+  ring_buffer__consume(ring);
+  ring_buffer__free(ring);
+  return events;
 }
 
 void ClassifierFixture::AddGarden(const std::string& prefix, int bits,

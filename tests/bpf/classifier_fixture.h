@@ -15,11 +15,16 @@
 #include "tests/harness/packet.h"
 
 struct narthex_access;
+struct narthex_uplink;
 
 namespace narthex::test {
 
 inline constexpr uint16_t kZone = 3;
 inline constexpr uint64_t kSecond = 1000000000;
+
+nx_key AddressKey(const std::string& address, uint8_t bits);
+nx_key MacKey(const Mac& mac);
+nx_key LineKey(uint16_t outer, uint16_t inner = 0);
 
 // CLOCK_BOOTTIME in nanoseconds: the clock of sessions and heartbeats.
 uint64_t BootNow();
@@ -41,20 +46,33 @@ class ClassifierFixture : public ::testing::Test {
   // Loads afresh with a changed configuration.
   struct Options {
     nx_mode mode = NX_MODE_ENFORCE;
-    uint8_t kinds = 0;   // NX_KIND_*
-    uint8_t bind = 0;    // NX_BIND_*
+    uint8_t kinds = 0;  // NX_KIND_*
+    uint8_t bind = 0;   // NX_BIND_*
     uint8_t reject = NX_REJECT_TCP | NX_REJECT_UDP;
   };
   void Load(Options options);
 
   Outcome Run(const Bytes& frame);
+  // Through the uplink's program, which shares the maps; loaded by the first call.
+  Outcome RunDownlink(const Bytes& frame);
   // The action alone, for long loops.
-  int RunQuickly(const Bytes& frame);
+  int RunQuickly(const Bytes& frame) { return RunQuickly(ProgramOf(false), frame); }
+  int RunQuickly(int program, const Bytes& frame);
+  int ProgramOf(bool downlink);
 
   // As narthexd does it: the entry, then the fast bit is cleared.
   void Authorise(const std::string& address, uint64_t expires_ns, uint32_t begun_s = 0);
   // The entry with everything settled.
   nx_session Session(const std::string& address);
+  // As above for any key; an entry behind the pool is taken for it. `limits`: row, 0: none.
+  uint32_t AuthoriseKey(const nx_key& key, uint64_t expires_ns, uint32_t limits = 0);
+  nx_session Entry(uint32_t slot);
+  void SetEntry(uint32_t slot, const nx_session& session);
+  void SetPolicy(uint32_t row, const nx_policy& policy);
+  void SetLimits(uint32_t row, const nx_limits& limits);
+  nx_limits Limits(uint32_t row);
+  void SetPlace(uint32_t slot, const nx_place& place);
+  std::vector<nx_event> Events();  // since the last call
   void Settle();
   bool IsFast(const std::string& address);
   void ClearFast(const std::string& address);
@@ -70,12 +88,18 @@ class ClassifierFixture : public ::testing::Test {
                   uint16_t server_port, uint32_t mss_class, uint64_t slot_age = 0) const;
 
   narthex_access* skeleton_ = nullptr;
+  uint32_t SlotOf(const std::string& address);
 
  private:
-  uint32_t SlotOf(const std::string& address);
+  Outcome RunProgram(int program, const Bytes& frame);
+  void LoadUplink();
+
+  nx_zone_config config_ = {};
+  narthex_uplink* uplink_ = nullptr;
 
   nx_cookie_keys keys_ = {};
   std::map<std::string, uint32_t> extra_;  // address outside the pool -> index in sessions
+  uint32_t taken_ = 0;                     // entries that AuthoriseKey gave out
   int socket_ = -1;
 };
 
