@@ -24,7 +24,22 @@ struct {
 	__u32 vary_base;    /* its value for client 0 */
 	__u32 vary_mask;    /* clients - 1, a power of two minus 1 */
 	__u32 counter;
+	/* Of 16-bit fields that are 0 in the frame and take the client's one's complement, so that
+	 * the checksums over them stay right (clients up to 65536); 0: none. */
+	__u32 balance[2];
 } stage = {};
+
+static __always_inline int put_balance(struct xdp_md *ctx, __u32 offset, __u32 client)
+{
+	__u16 value = bpf_htons((__u16)~client);
+	__u8 *data = (void *)(long)ctx->data;
+
+	offset &= 63;
+	if (data + offset + 2 > (__u8 *)(long)ctx->data_end)
+		return -1;
+	*(__u16 *)(data + offset) = value;
+	return 0;
+}
 
 SEC("xdp")
 int vary(struct xdp_md *ctx)
@@ -46,7 +61,12 @@ int vary(struct xdp_md *ctx)
 
 		if (data + offset + 4 > data_end)
 			return XDP_ABORTED;
-		*(__u32 *)(data + offset) = bpf_htonl(stage.vary_base + ((hash >> 8 ^ hash) & stage.vary_mask));
+		hash = (hash >> 8 ^ hash) & stage.vary_mask;
+		*(__u32 *)(data + offset) = bpf_htonl(stage.vary_base + hash);
+		if (stage.balance[0] && put_balance(ctx, stage.balance[0], hash))
+			return XDP_ABORTED;
+		if (stage.balance[1] && put_balance(ctx, stage.balance[1], hash))
+			return XDP_ABORTED;
 	}
 	if (rest)
 		bpf_xdp_store_bytes(ctx, 56, stage.frame + 56, rest);

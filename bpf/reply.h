@@ -33,29 +33,36 @@ static __always_inline __u64 write_tcp(struct tcphdr *tcp, const struct nx_flow 
 	__u32 *words = (__u32 *)tcp;
 	__u32 doff = reply->mss ? 6 : 5;
 
-	tcp->source = flow->server_port;
-	tcp->dest = flow->client_port;
-	tcp->seq = bpf_htonl(reply->seq);
-	tcp->ack_seq = bpf_htonl(reply->ack);
-	words[3] = bpf_htonl(doff << 28 | (__u32)reply->flags << 16 | reply->window);
+	/* Whole words, summed from registers: the header's own bytes are not read again. */
+	__be32 ports = flow->server_port | (__u32)flow->client_port << 16;
+	__be32 seq = bpf_htonl(reply->seq), ack = bpf_htonl(reply->ack);
+	__be32 rest = bpf_htonl(doff << 28 | (__u32)reply->flags << 16 | reply->window);
+
+	words[0] = ports;
+	words[1] = seq;
+	words[2] = ack;
+	words[3] = rest;
 	words[4] = 0;
-	return (__u64)words[0] + words[1] + words[2] + words[3];
+	return (__u64)ports + seq + ack + rest;
 }
 
 static __always_inline void write_ipv4(struct iphdr *ip, const struct nx_flow *flow,
 				       __u8 protocol, __u32 l4_bytes)
 {
 	__u32 *words = (__u32 *)ip;
+	__be32 length = bpf_htonl(0x45000000 | (sizeof(*ip) + l4_bytes));
+	__be32 life = bpf_htonl(REPLY_TTL << 24 | protocol << 16);
 	__be32 client, server;
 
 	__builtin_memcpy(&client, flow->client + 12, 4);
 	__builtin_memcpy(&server, flow->server + 12, 4);
-	words[0] = bpf_htonl(0x45000000 | (sizeof(*ip) + l4_bytes));
+	words[0] = length;
 	words[1] = bpf_htonl(IPV4_DF);
-	words[2] = bpf_htonl(REPLY_TTL << 24 | protocol << 16);
-	ip->saddr = server;
-	ip->daddr = client;
-	ip->check = ~fold((__u64)words[0] + words[1] + words[2] + client + server);
+	/* The checksum goes in with its word: two stores to one word would stall who reads it. */
+	words[2] = life | (__u32)(__u16)~fold((__u64)length + bpf_htonl(IPV4_DF) + life + client + server)
+				  << 16;
+	words[3] = server;
+	words[4] = client;
 }
 
 static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct nx_flow *flow,
