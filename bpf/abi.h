@@ -14,6 +14,8 @@
  *   limits, places                        narthexd begins a row, the classifier keeps it
  *   via                                   classifier; narthexd deletes what is stale
  *   events                                classifier to narthexd
+ *   learned, dns_rules, dns_offenders     narthexd (`lost` in dns_rules: uplink)
+ *   dns_answers, dns_unread               uplink to narthexd, which deletes what it has read
  *   fast                                  classifier; narthexd clears bits
  *   fast_due, ledger                      classifier
  *   counters, clock, before_login         classifier
@@ -51,6 +53,13 @@
 #define NX_MAX_KEY_LENGTHS 4   /* lengths of the IPv6 prefixes that sessions of one zone have */
 #define NX_MAX_VIA 32	       /* addresses that one MAC or line session may use at a time */
 #define NX_EVENT_BYTES 65536   /* room for events that narthexd has not read */
+#define NX_MAX_LEARNED 16384   /* garden addresses learned from DNS */
+#define NX_LEARNED_NAMES 4     /* garden names of one learned address */
+#define NX_NAME_BYTES 256      /* a name as text with its final NUL */
+#define NX_MAX_ANSWER_BYTES 1400  /* DNS answers are copied up to here */
+#define NX_ANSWER_RING_BYTES (1u << 20) /* room for answers that narthexd has not read */
+#define NX_MAX_UNREAD 16384    /* clients with an unread answer (LRU) */
+#define NX_MAX_OFFENDERS 16384 /* clients whose DNS is refused (LRU) */
 
 /* Largest response (headers and body): one segment at either path MTU, DESIGN §4. */
 #define NX_FULL_RESPONSE_BYTES 1220
@@ -68,6 +77,8 @@
 #define NX_HEARTBEAT_STALE_NS 500000000ull
 /* The classifier's clock: precise enough for expiry to the second. */
 #define NX_CLOCK_TICK_NS 10000000ull
+/* An answer that narthexd has not read so long after it was copied will not be waited for. */
+#define NX_UNREAD_NS 50000000ull
 /* Connections that narthex has answered stay narthex's for so long after a login. */
 #define NX_STICKY_S 60
 /* What a client without a session may send or draw within one second, unless configured. */
@@ -136,7 +147,13 @@ enum nx_verdict {
 	X(KERNEL_FALLBACK, NX_PASS, "authorised, but not to be forwarded without the kernel") \
 	X(DOWNLINK_RATE_LIMITED, NX_DROP, "uplink: beyond the rate of the session's policy") \
 	X(DOWNLINK_QUOTA_BLOCKED, NX_DROP, "uplink: the session's quota is used up")       \
-	X(DOWNLINK_KERNEL_FALLBACK, NX_PASS, "uplink: authorised, not to be forwarded without the kernel")
+	X(DOWNLINK_KERNEL_FALLBACK, NX_PASS, "uplink: authorised, not to be forwarded without the kernel") \
+	X(DNS_REFUSED, NX_DROP, "DNS query beyond the zone's limits of names, or malformed") \
+	X(DNS_TUNNEL, NX_DROP, "DNS of a client whose names look like a tunnel")           \
+	X(DNS_OBSERVED, NX_PASS, "DNS that would be refused, but is only observed")        \
+	X(ANSWER_UNREAD, NX_DROP, "connection while the client's DNS answer is being read") \
+	X(DOWNLINK_DNS_TOO_LARGE, NX_DROP, "uplink: DNS answer beyond the zone's size")    \
+	X(DOWNLINK_DNS_OBSERVED, NX_PASS, "uplink: DNS answer too large, but only observed")
 
 enum nx_reason {
 #define X(name, verdict, words) NX_REASON_##name,
@@ -368,6 +385,70 @@ struct nx_garden {
 	struct nx_port_range ranges[NX_MAX_GARDEN_RANGES];
 };
 NX_ASSERT_SIZE(struct nx_garden, 72);
+
+/* ---- DNS ---------------------------------------------------------------------------- */
+
+/*
+ * `learned`: hash, nx_key of one address -> what the garden's names admit of it. Beside `garden`,
+ * never in it: what was learned can neither replace nor outlive what was configured. The names
+ * are there for narthexd after a restart; the programs read `until_s` and `open` alone.
+ */
+struct nx_learned_name {
+	__u32 until_s; /* 0: free */
+	char text[NX_NAME_BYTES]; /* the name that was answered with the address */
+};
+struct nx_learned {
+	__u32 until_s; /* second of CLOCK_BOOTTIME from which it admits nothing */
+	__u32 zero;
+	struct nx_garden open;
+	struct nx_learned_name names[NX_LEARNED_NAMES];
+};
+NX_ASSERT_SIZE(struct nx_learned, 80 + 260 * NX_LEARNED_NAMES);
+
+enum nx_dns_discipline {
+	NX_DNS_OFF,
+	NX_DNS_OBSERVE, /* count what would be refused, and pass it */
+	NX_DNS_ENFORCE,
+};
+
+/* `dns_rules`: array by zone, memory-mapped: what may change while the programs run. */
+struct nx_dns_rules {
+	__u8 learn;	 /* 1: the zone's garden has names */
+	__u8 discipline; /* enum nx_dns_discipline, for clients without a session */
+	__u8 max_label;	 /* bytes of one label of a question */
+	__u8 max_name;	 /* bytes of a question's name as text */
+	__u16 max_answer; /* bytes of an answer's DNS message */
+	__u16 zero;
+	__u64 lost; /* answers that were not copied because narthexd did not read */
+};
+NX_ASSERT_SIZE(struct nx_dns_rules, 16);
+
+/* `dns_answers`: ring buffer; UDP from a resolver of the zone to a client without a session. */
+struct nx_dns_answer {
+	__u64 at_ns;
+	struct nx_key client;
+	__u32 number; /* as in `dns_unread` */
+	__u16 bytes;  /* of the DNS message; what is beyond NX_MAX_ANSWER_BYTES is not there */
+	__u16 client_port;
+	__u32 zero;
+	__u8 message[NX_MAX_ANSWER_BYTES];
+};
+NX_ASSERT_SIZE(struct nx_dns_answer, 40 + NX_MAX_ANSWER_BYTES);
+
+/*
+ * `dns_unread`: LRU hash, nx_key of a client -> its last answer that was copied. narthexd deletes
+ * the row when it has read that answer. Until then a new connection to where the garden does not
+ * lead is not refused but dropped: the client repeats it, and the address may be in the garden.
+ */
+struct nx_unread {
+	__u64 at_ns;
+	__u32 number;
+	__u32 zero;
+};
+NX_ASSERT_SIZE(struct nx_unread, 16);
+
+/* `dns_offenders`: LRU hash, nx_key of a client -> second of CLOCK_BOOTTIME until which its DNS
+ * is refused (__u32). */
 
 /*
  * `cookie_keys`: array of one, memory-mapped by narthexd and the workers. The key of time

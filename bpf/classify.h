@@ -8,6 +8,7 @@
 
 #include "access_maps.h"
 #include "before_login.h"
+#include "dns.h"
 #include "refuse_udp.h"
 #include "reply.h"
 #include "zone.h"
@@ -73,12 +74,6 @@ static __always_inline enum nx_reason judge_dhcp(const struct packet *p)
 	    flow->server_port != bpf_htons(PORT_DHCP_SERVER))
 		return UNDECIDED;
 	return to == 0xffffffff || pool_index(&zone_config, flow->server) >= 0 ? NX_REASON_DHCP : UNDECIDED;
-}
-
-/* DNS is open before the login, so it is measured: a tunnel must not be worth its while. */
-static __always_inline enum nx_reason judge_dns(const struct nx_flow *flow)
-{
-	return before_login_allows(flow, COUNT_DNS) ? NX_REASON_DNS : NX_REASON_DNS_LIMITED;
 }
 
 /* RFC 9293 §3.5.2: the RST that a closed port sends. */
@@ -213,6 +208,8 @@ static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packe
 	secret = bpf_map_lookup_elem(&cookie_keys, &zero);
 	if (!clk || !secret)
 		return NX_REASON_WORKER_STALE;
+	if (s.flags & TCP_SYN && answer_is_unread(&p->flow, shortest_key_length(&zone_config)))
+		return NX_REASON_ANSWER_UNREAD;
 	if (!is_intercepted(p->flow.server_port))
 		return zone_config.reject & NX_REJECT_TCP ? reset(ctx, p, &s, reply)
 							  : NX_REASON_TCP_DROPPED;
@@ -254,6 +251,8 @@ static __always_inline int is_icmp(const struct packet *p)
 /* QUIC first of all: refused, so that the client turns to TCP at once. */
 static __always_inline enum nx_reason judge_udp(const struct packet *p)
 {
+	if (answer_is_unread(&p->flow, shortest_key_length(&zone_config)))
+		return NX_REASON_ANSWER_UNREAD;
 	if (!(zone_config.reject & NX_REJECT_UDP) || p->options ||
 	    is_martian_destination(&p->flow) || is_to_group(p) || !udp_refusal_fits(p))
 		return NX_REASON_UDP;
@@ -287,7 +286,7 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 	if (in_garden(&p->flow, p->protocol))
 		reason = NX_REASON_GARDEN;
 	else if (has_ports && is_resolver(&zone_config, &p->flow))
-		reason = judge_dns(&p->flow);
+		reason = judge_dns(ctx, p);
 	else
 		reason = UNDECIDED;
 	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(&p->flow, COUNT_ICMP))

@@ -95,6 +95,41 @@ struct {
 } garden SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NX_MAX_LEARNED);
+	__type(key, struct nx_key);
+	__type(value, struct nx_learned);
+} learned SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NX_MAX_ZONES + 1);
+	__type(key, __u32);
+	__type(value, struct nx_dns_rules);
+} dns_rules SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, NX_ANSWER_RING_BYTES);
+} dns_answers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NX_MAX_UNREAD);
+	__type(key, struct nx_key);
+	__type(value, struct nx_unread);
+} dns_unread SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NX_MAX_OFFENDERS);
+	__type(key, struct nx_key);
+	__type(value, __u32);
+} dns_offenders SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 64);
 	__type(key, __u32);

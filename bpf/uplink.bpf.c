@@ -7,6 +7,7 @@
  * In the flow the client is the destination, so both directions ask the same questions (zone.h).
  */
 #include "account.h"
+#include "dns_answer.h"
 #include "outcome.h"
 
 const volatile struct nx_uplink_config uplink_config = {};
@@ -38,7 +39,7 @@ static __always_inline enum nx_reason judge_stranger(struct xdp_md *ctx, zone_co
 		return NX_REASON_DOWNLINK_GARDEN;
 	if ((p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) &&
 	    is_resolver(zone, &p->flow))
-		return NX_REASON_DOWNLINK_DNS;
+		return judge_answer(ctx, zone, p);
 	return NX_REASON_UNSOLICITED;
 }
 

@@ -134,17 +134,13 @@ static __always_inline int is_resolver(zone_constants zone, const struct nx_flow
 	return 0;
 }
 
-/* Does the garden of the flow's zone admit its server, protocol and port? */
-static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol)
+static __always_inline struct nx_dns_rules *dns_rules_of(__u32 zone)
 {
-	struct nx_garden_key key = { .prefix_len = NX_GARDEN_PREFIX_BASE + 128, .zone = flow->zone };
-	__u16 port = bpf_ntohs(flow->server_port);
-	struct nx_garden *entry;
+	return bpf_map_lookup_elem(&dns_rules, &zone);
+}
 
-	__builtin_memcpy(key.addr, flow->server, 16);
-	entry = bpf_map_lookup_elem(&garden, &key);
-	if (!entry)
-		return 0;
+static __always_inline int admits(const struct nx_garden *entry, __u8 protocol, __u16 port)
+{
 #pragma unroll
 	for (__u32 i = 0; i < NX_MAX_GARDEN_RANGES; i++) {
 		const struct nx_port_range *range = &entry->ranges[i];
@@ -156,6 +152,35 @@ static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol)
 			return 1;
 	}
 	return 0;
+}
+
+/* Was the server's address answered for a name of the garden? */
+static __always_inline int in_learned(const struct nx_flow *flow, __u8 protocol, __u16 port)
+{
+	const struct nx_dns_rules *rules = dns_rules_of(flow->zone);
+	const struct nx_clock *clk = read_clock();
+	const struct nx_learned *entry;
+	struct nx_key key = {};
+
+	if (!rules || !rules->learn || !clk)
+		return 0;
+	address_key(&key, flow->zone, flow->server, 128);
+	entry = bpf_map_lookup_elem(&learned, &key);
+	return entry && entry->until_s > clk->now_s && admits(&entry->open, protocol, port);
+}
+
+/* Does the garden of the flow's zone admit its server, protocol and port? */
+static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol)
+{
+	struct nx_garden_key key = { .prefix_len = NX_GARDEN_PREFIX_BASE + 128, .zone = flow->zone };
+	__u16 port = bpf_ntohs(flow->server_port);
+	struct nx_garden *entry;
+
+	__builtin_memcpy(key.addr, flow->server, 16);
+	entry = bpf_map_lookup_elem(&garden, &key);
+	if (entry && admits(entry, protocol, port))
+		return 1;
+	return in_learned(flow, protocol, port);
 }
 
 #endif /* NARTHEX_BPF_ZONE_H */

@@ -17,13 +17,15 @@
 namespace narthex {
 namespace {
 
-constexpr const char* kSharedMaps[] = {"sessions", "fast",         "fast_due", "ledger",
-                                       "keys",     "via",          "limits",   "policies",
-                                       "places",   "before_login", "garden",   "cookie_keys",
-                                       "events",   "clock",        "workers",  "counters"};
+constexpr const char* kSharedMaps[] = {
+    "sessions",    "fast",       "fast_due",     "ledger",       "keys",    "via",
+    "limits",      "policies",   "places",       "before_login", "garden",  "cookie_keys",
+    "events",      "clock",      "workers",      "counters",     "learned", "dns_rules",
+    "dns_answers", "dns_unread", "dns_offenders"};
 // Their contents depend on the order of zones and pools.
-constexpr std::array<std::string_view, 9> kLaidOut = {
-    "sessions", "fast", "fast_due", "ledger", "keys", "via", "limits", "places", "garden"};
+constexpr std::array<std::string_view, 13> kLaidOut = {
+    "sessions", "fast",   "fast_due", "ledger",    "keys",       "via",          "limits",
+    "places",   "garden", "learned",  "dns_rules", "dns_unread", "dns_offenders"};
 constexpr char kAbiVersion[] = "abi_version";
 
 bool IsLaidOut(std::string_view name) {
