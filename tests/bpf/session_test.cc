@@ -48,6 +48,42 @@ TEST_F(Sessions, PassEveryPacketUnchanged) {
   }
 }
 
+// Issue: whatever its headers look like, an authorised client's frame leaves as it came.
+TEST_F(Sessions, PassEveryHeaderUnchanged) {
+  Authorise("10.51.1.2", BootNow() + 600 * kSecond);
+  Authorise("2001:db8:51:1::2", BootNow() + 600 * kSecond);
+  std::vector<std::pair<std::string, Bytes>> frames;
+  for (int i = 0; i < 256; i++) {
+    auto protocol = static_cast<uint8_t>(i);
+    frames.emplace_back("IPv4 protocol " + std::to_string(i),
+                        Ethernet{} / Ipv4{.protocol = protocol} / Payload{"rest"});
+    frames.emplace_back("IPv6 next header " + std::to_string(i),
+                        Ethernet{} / Ipv6{.next = protocol} / Payload{std::string(24, '\0')});
+  }
+  for (size_t length = 0; length <= 40; length += 4)
+    frames.emplace_back("IPv4 options of " + std::to_string(length),
+                        Ethernet{} / Ipv4{.options = Bytes(length, 1)} / Tcp{});
+  for (int fragment : {0x2000, 0x0001, 0x2001, 0x1fff, 0x3fff})
+    frames.emplace_back(
+        "IPv4 fragment " + std::to_string(fragment),
+        Ethernet{} / Ipv4{.fragment = static_cast<uint16_t>(fragment)} / Payload{"rest"});
+  for (int type : {0, 43, 44, 51, 60}) {
+    Extension one{.type = static_cast<uint8_t>(type)};
+    frames.emplace_back("IPv6 header " + std::to_string(type), Ethernet{} / Ipv6{} / one / Tcp{});
+    frames.emplace_back("IPv6 headers " + std::to_string(type) + " and 60",
+                        Ethernet{} / Ipv6{} / one / Extension{.type = 60} / Udp{});
+  }
+  for (uint16_t tpid : {uint16_t{0x8100}, uint16_t{0x88a8}}) {
+    frames.emplace_back("one tag", Ethernet{} / Vlan{.tpid = tpid} / Ipv4{} / Udp{});
+    frames.emplace_back("two tags", Ethernet{} / Vlan{.tpid = tpid} / Vlan{} / Ipv6{} / Udp{});
+  }
+  for (const auto& [description, frame] : frames) {
+    Outcome out = Run(frame);
+    EXPECT_STREQ(ReasonName(out.reason), "AUTHORISED") << description;
+    EXPECT_EQ(out.frame, frame) << description;
+  }
+}
+
 TEST_F(Sessions, EndAtTheirTimeWithoutAnybodysHelp) {
   Authorise("10.51.1.2", BootNow() - 5 * NX_CLOCK_TICK_NS);
   EXPECT_EQ(Run(Ethernet{} / Ipv4{} / Tcp{}).reason, NX_REASON_SYN_ACK) << "already over";
