@@ -128,13 +128,13 @@ TEST_F(Allowance, OfIdleTimeEndsWithoutPacketsFromTheClient) {
     uint32_t idle_s, last_seen_s;
     const char* want;
   } const rows[] = {
-      {"seen just now", 60, now_s, "AUTHORISED"},
-      {"the clock lags behind the login", 60, now_s + 1, "AUTHORISED"},
-      {"almost idle", 60, now_s - 50, "AUTHORISED"},
-      {"idle", 60, now_s - 61, "UDP_REFUSED"},
-      {"no idle time", 0, now_s - 1000, "AUTHORISED"},
+      {"seen just now", 10, now_s, "AUTHORISED"},
+      {"the clock lags behind the login", 10, now_s + 1, "AUTHORISED"},
+      {"almost idle", 10, now_s - 5, "AUTHORISED"},
+      {"idle", 10, now_s - 11, "UDP_REFUSED"},
+      {"no idle time", 0, now_s - 15, "AUTHORISED"},
   };
-  ASSERT_GT(now_s, 1000u) << "the machine is too young for this test";
+  ASSERT_GT(now_s, 15u) << "the machine is too young for this test";
   for (const auto& row : rows) {
     Begin({.idle_s = row.idle_s}, {.last_seen_s = row.last_seen_s});
     RunDownlink(kDown);  // what the client is sent is no sign of life
