@@ -46,6 +46,7 @@
 #define NX_MAX_OWN 32	       /* addresses that no client can have, of one zone */
 #define NX_MAX_PORTS 8	       /* intercepted TCP ports of one zone */
 #define NX_MAX_RESOLVERS 8     /* DNS resolvers of one zone */
+#define NX_MAX_UPLINKS 16      /* interfaces towards the internet of one instance */
 #define NX_MAX_GARDEN 16384    /* garden prefixes of one instance */
 #define NX_MAX_GARDEN_RANGES 8 /* port ranges of one garden prefix */
 #define NX_MAX_LIMITED 65536   /* IPv6 clients without a session that are being counted (LRU) */
@@ -73,6 +74,8 @@
 #define NX_DEFAULT_MSS_V4_BYTES 536
 #define NX_DEFAULT_MSS_V6_BYTES 1220
 
+/* As often a packet to each neighbour goes by way of the kernel, which so keeps its address true. */
+#define NX_NEIGHBOUR_S 15
 /* A worker whose heartbeat is older gets no new connections. */
 #define NX_HEARTBEAT_STALE_NS 500000000ull
 /* The classifier's clock: precise enough for expiry to the second. */
@@ -153,7 +156,8 @@ enum nx_verdict {
 	X(DNS_OBSERVED, NX_PASS, "DNS that would be refused, but is only observed")        \
 	X(ANSWER_UNREAD, NX_DROP, "connection while the client's DNS answer is being read") \
 	X(DOWNLINK_DNS_TOO_LARGE, NX_DROP, "uplink: DNS answer beyond the zone's size")    \
-	X(DOWNLINK_DNS_OBSERVED, NX_PASS, "uplink: DNS answer too large, but only observed")
+	X(DOWNLINK_DNS_OBSERVED, NX_PASS, "uplink: DNS answer too large, but only observed") \
+	X(DOWNLINK_CONTROL, NX_PASS, "uplink: neighbour discovery or DHCP for a client of a bridged zone")
 
 enum nx_reason {
 #define X(name, verdict, words) NX_REASON_##name,
@@ -506,6 +510,24 @@ enum nx_forwarding {
 	NX_FORWARD_BRIDGE, /* out of the other port of the pair, unchanged */
 };
 
+/*
+ * An interface as it is now: in the global `ports` of a program, which narthexd writes when it
+ * loads the program and whenever interfaces change. The constants below only name it.
+ */
+struct nx_port {
+	__u32 ifindex; /* of the interface; 0: not there */
+	__u32 via;     /* what routes name: the VLAN interface upon it with the zone's tags, or itself */
+	__u8 mac[6];
+	__u16 zero;
+};
+NX_ASSERT_SIZE(struct nx_port, 16);
+
+/* The interfaces that a zone's packets come from and go to. */
+struct nx_ports {
+	struct nx_port access;
+	struct nx_port uplinks[NX_MAX_UPLINKS]; /* in the order of the configuration */
+};
+
 /* Bits of nx_zone_config.kinds: keys that sessions of the zone may have beside addresses. */
 #define NX_KIND_MAC 1
 #define NX_KIND_LINE 2
@@ -539,10 +561,11 @@ struct nx_zone_config {
 	__u8 rst_per_second;
 	__u8 icmp_per_second;
 	__u8 dns_per_second;
-	__u16 access_vlan[2]; /* outer, inner tag of clients' frames that become uplink_vlan; 0: none */
+	__u16 access_vlan[2]; /* tags of clients' frames, which become uplink_vlan: outer and inner, or
+				 one and 0, or none */
 	__u16 uplink_vlan[2];
-	__u32 peer_ifindex;   /* NX_FORWARD_BRIDGE: the other port of the pair */
-	__u32 access_ifindex; /* the interface of the clients */
+	__u32 peer;	   /* NX_FORWARD_BRIDGE: the other port of the pair, index in nx_ports.uplinks */
+	__u32 uplink_count;
 	struct nx_prefix prefixes[NX_MAX_PREFIXES]; /* IPv6 prefixes of the clients */
 	struct nx_pool pools[NX_MAX_POOLS];	    /* IPv4 addresses of the clients */
 	__u16 ports[NX_MAX_PORTS]; /* intercepted, host order */
@@ -558,7 +581,9 @@ NX_ASSERT_SIZE(struct nx_zone_config, 40 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_PO
 
 struct nx_uplink_config {
 	__u32 zone_count;
-	__u32 zero;
+	__u16 uplink;	/* index of this interface in nx_ports.uplinks */
+	__u8 forwards;	/* bit of each enum nx_forwarding that a zone has */
+	__u8 bridged;	/* 1 + index in zones of the one that this interface is the other port of; 0: none */
 	struct nx_zone_config zones[NX_MAX_ZONES];
 };
 NX_ASSERT_SIZE(struct nx_uplink_config, 8 + NX_MAX_ZONES * sizeof(struct nx_zone_config));

@@ -6,7 +6,7 @@
  */
 #include "account.h"
 #include "classify.h"
-#include "outcome.h"
+#include "forward_up.h"
 
 static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet *p,
 					       struct reply *reply)
@@ -65,10 +65,11 @@ int xsk_def_prog(struct xdp_md *ctx)
 	if (verdict != NX_PASS && zone_config.mode != NX_MODE_ENFORCE) {
 		/* Counted as what it would have been, and passed. */
 		count(reason);
-		count(zone_config.mode == NX_MODE_MONITOR ? NX_REASON_MODE_MONITOR
-							   : NX_REASON_MODE_BYPASS);
-		return XDP_PASS;
+		return pass_up(ctx, &p, zone_config.mode == NX_MODE_MONITOR ? NX_REASON_MODE_MONITOR
+									    : NX_REASON_MODE_BYPASS);
 	}
+	if (verdict == NX_PASS)
+		return pass_up(ctx, &p, reason);
 	if (verdict == NX_WORKER)
 		return to_worker(ctx);
 	count(reason);
@@ -76,7 +77,7 @@ int xsk_def_prog(struct xdp_md *ctx)
 		return write_udp_refusal(ctx, &p);
 	if (verdict == NX_TX)
 		return write_reply(ctx, &p, &reply);
-	return verdict == NX_PASS ? XDP_PASS : XDP_DROP;
+	return XDP_DROP;
 }
 
 struct sweep {

@@ -8,9 +8,7 @@
  */
 #include "account.h"
 #include "dns_answer.h"
-#include "outcome.h"
-
-const volatile struct nx_uplink_config uplink_config = {};
+#include "forward_down.h"
 
 /* Turns a parsed packet round: the client is whom it goes to. */
 static __always_inline void turn(struct nx_flow *flow)
@@ -21,6 +19,26 @@ static __always_inline void turn(struct nx_flow *flow)
 	__builtin_memcpy(flow->server, copy.client, 16);
 	flow->client_port = copy.server_port;
 	flow->server_port = copy.client_port;
+}
+
+/*
+ * Of a bridged zone's clients the routers and DHCP servers are on the other side: ND (RFC 4861 §7.1:
+ * hop limit 255, so from that link) and DHCP.
+ */
+static __always_inline int is_control(zone_constants zone, const struct packet *p)
+{
+	const struct icmp6hdr *icmp = at(p, p->l4);
+
+	if (zone->forwarding != NX_FORWARD_BRIDGE)
+		return 0;
+	if (p->protocol == IPPROTO_UDP) /* the client's port is the destination's */
+		return p->flow.ipv6 ? p->flow.server_port == bpf_htons(547) &&
+					      p->flow.client_port == bpf_htons(546)
+				    : p->flow.server_port == bpf_htons(67) &&
+					      p->flow.client_port == bpf_htons(68);
+	return p->flow.ipv6 && p->protocol == IPPROTO_ICMPV6 && p->hop_limit == 255 &&
+	       (void *)(icmp + 1) <= p->data_end && icmp->icmp6_type >= 133 &&
+	       icmp->icmp6_type <= 137;
 }
 
 /* Replies that a client without a session may have. */
@@ -35,6 +53,8 @@ static __always_inline enum nx_reason judge_stranger(struct xdp_md *ctx, zone_co
 	if ((p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) && parse_ports(p) != PARSED)
 		return NX_REASON_UNSOLICITED;
 	turn(&p->flow);
+	if (is_control(zone, p))
+		return NX_REASON_DOWNLINK_CONTROL;
 	if (in_garden(&p->flow, p->protocol))
 		return NX_REASON_DOWNLINK_GARDEN;
 	if ((p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) &&
@@ -68,17 +88,17 @@ static __always_inline __u32 find_zone(const struct nx_flow *flow)
 	return i < uplink_config.zone_count ? i : NX_MAX_ZONES;
 }
 
-static __always_inline enum nx_reason judge_arrival(struct xdp_md *ctx, struct packet *p)
+/* `zone`: set to the index of the client's zone, if it is for one. */
+static __always_inline enum nx_reason judge_arrival(struct xdp_md *ctx, struct packet *p,
+						    __u32 *zone)
 {
-	__u32 zone;
-
 	if (parse_ethernet(p) != PARSED || parse_addresses(p) != PARSED)
 		return NX_REASON_DOWNLINK_OTHER;
 	turn(&p->flow);
-	zone = find_zone(&p->flow);
-	if (zone >= NX_MAX_ZONES)
+	*zone = find_zone(&p->flow);
+	if (*zone >= NX_MAX_ZONES)
 		return NX_REASON_DOWNLINK_OTHER;
-	return judge_zone(ctx, &uplink_config.zones[zone], p);
+	return judge_zone(ctx, &uplink_config.zones[*zone], p);
 }
 
 SEC("xdp")
@@ -89,11 +109,14 @@ int nx_uplink(struct xdp_md *ctx)
 		.data_end = (void *)(long)ctx->data_end,
 	};
 	enum nx_reason reason;
+	__u32 zone = NO_ZONE;
 
 	p.bytes = p.data_end - p.data;
-	reason = judge_arrival(ctx, &p);
+	reason = judge_arrival(ctx, &p, &zone);
+	if (verdict_of(reason) == NX_PASS)
+		return pass_down(ctx, &p, zone, reason);
 	count(reason);
-	return verdict_of(reason) == NX_PASS ? XDP_PASS : XDP_DROP;
+	return XDP_DROP;
 }
 
 char license_name[] SEC("license") = "Dual BSD/GPL";

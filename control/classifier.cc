@@ -15,6 +15,7 @@
 #include "bpf/skeleton.h"
 #include "control/garden.h"
 #include "control/own_addresses.h"
+#include "control/ports.h"
 
 namespace narthex {
 namespace {
@@ -31,6 +32,18 @@ nx_mode AbiMode(Mode mode) {
   return NX_MODE_ENFORCE;
 }
 
+nx_forwarding AbiForwarding(Forwarding forwarding) {
+  switch (forwarding) {
+    case Forwarding::kKernel:
+      return NX_FORWARD_KERNEL;
+    case Forwarding::kFib:
+      return NX_FORWARD_FIB;
+    case Forwarding::kBridge:
+      return NX_FORWARD_BRIDGE;
+  }
+  return NX_FORWARD_KERNEL;
+}
+
 nx_prefix AbiPrefix(const Prefix& prefix) {
   std::array<uint8_t, 16> mask{};
   for (size_t bit = 0; bit < prefix.bits; ++bit) mask[bit / 8] |= 0x80 >> (bit % 8);
@@ -40,7 +53,19 @@ nx_prefix AbiPrefix(const Prefix& prefix) {
   return out;
 }
 
-nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout) {
+void SetForwarding(nx_zone_config& constants, const ZoneConfig& zone,
+                   const std::vector<std::string>& uplinks) {
+  constants.forwarding = static_cast<uint8_t>(AbiForwarding(zone.forwarding));
+  std::copy(zone.access_vlan.begin(), zone.access_vlan.end(), constants.access_vlan);
+  std::copy(zone.uplink_vlan.begin(), zone.uplink_vlan.end(), constants.uplink_vlan);
+  constants.uplink_count = static_cast<uint32_t>(uplinks.size());
+  if (zone.forwarding == Forwarding::kBridge)
+    constants.peer = static_cast<uint32_t>(
+        std::find(uplinks.begin(), uplinks.end(), zone.bridge_uplink) - uplinks.begin());
+}
+
+nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout,
+                             const std::vector<std::string>& uplinks) {
   nx_zone_config constants{};
   constants.zone = zone.id;
   constants.worker_base = static_cast<uint16_t>((zone.id - 1) * NX_MAX_QUEUES);
@@ -56,7 +81,7 @@ nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout) {
   constants.rst_per_second = NX_RST_PER_SECOND;
   constants.icmp_per_second = NX_ICMP_PER_SECOND;
   constants.dns_per_second = NX_DNS_PER_SECOND;
-  constants.access_ifindex = if_nametoindex(zone.interface.c_str());
+  SetForwarding(constants, zone, uplinks);
   for (uint16_t port : zone.intercept_ports) constants.ports[constants.port_count++] = port;
   for (const Address& resolver : zone.resolvers)
     std::memcpy(constants.resolvers[constants.resolver_count++], resolver.bytes.data(), 16);
@@ -107,7 +132,7 @@ Outcome Classifier::LoadZone(const ZoneConfig& zone) {
   interface.access.reset(narthex_access__open());
   if (!interface.access) return Fail(LoadError(interface.place, errno));
   narthex_access& skeleton = *interface.access;
-  nx_zone_config constants = ZoneConstants(zone, layout_);
+  nx_zone_config constants = ZoneConstants(zone, layout_, config_.uplinks);
   static_assert(sizeof skeleton.rodata->zone_config == sizeof constants);
   std::memcpy(const_cast<nx_zone_config*>(&skeleton.rodata->zone_config), &constants,
               sizeof constants);
@@ -126,6 +151,7 @@ Outcome Classifier::LoadZone(const ZoneConfig& zone) {
   if (auto adopted = maps_.Adopt(skeleton.obj); !adopted) return adopted;
   interface.program = bpf_program__fd(skeleton.progs.xsk_def_prog);
   interface.sockets = bpf_map__fd(skeleton.maps.xsks_map);
+  WritePorts(interface);
   interfaces_.push_back(std::move(interface));
   return {};
 }
@@ -139,15 +165,30 @@ Outcome Classifier::LoadUplink(const std::string& name) {
   if (!interface.uplink) return Fail(LoadError(interface.place, errno));
   narthex_uplink& skeleton = *interface.uplink;
   auto& constants = const_cast<nx_uplink_config&>(skeleton.rodata->uplink_config);
-  for (const ZoneConfig& zone : config_.zones)
-    constants.zones[constants.zone_count++] = ZoneConstants(zone, layout_);
+  constants.uplink = static_cast<uint16_t>(
+      std::find(config_.uplinks.begin(), config_.uplinks.end(), name) - config_.uplinks.begin());
+  for (const ZoneConfig& zone : config_.zones) {
+    constants.zones[constants.zone_count++] = ZoneConstants(zone, layout_, config_.uplinks);
+    constants.forwards |= static_cast<uint8_t>(1u << AbiForwarding(zone.forwarding));
+    if (zone.bridge_uplink == name) constants.bridged = static_cast<uint8_t>(constants.zone_count);
+  }
   if (auto offered = maps_.Offer(skeleton.obj); !offered) return offered;
   TakeLibbpfMessages();
   if (int error = narthex_uplink__load(&skeleton); error != 0)
     return Fail(LoadError(interface.place, error));
   interface.program = bpf_program__fd(skeleton.progs.nx_uplink);
+  WritePorts(interface);
   interfaces_.push_back(std::move(interface));
   return {};
+}
+
+void Classifier::WritePorts(const Interface& interface) {
+  if (interface.zone != nullptr) {
+    interface.access->bss->ports = PortsOf(*interface.zone, config_.uplinks);
+    return;
+  }
+  for (size_t i = 0; i < config_.zones.size(); ++i)
+    interface.uplink->bss->ports[i] = PortsOf(config_.zones[i], config_.uplinks);
 }
 
 // The timer ticks on in the pinned map; its callback becomes this program's.

@@ -44,8 +44,9 @@ class Classifier : public Gateway {
   Outcome FillGarden(const std::vector<ZoneConfig>& zones);
   // All interfaces, or as before.
   Outcome Attach();
-  // Interfaces that were removed and made anew since: their programs are put on them again.
-  void AttachRecreated();
+  // Tells the programs the interfaces as they are now. Those that were removed and made anew since
+  // get their programs again.
+  void FollowInterfaces();
 
   Result<std::vector<uint64_t>> Counters() override;
   InterfaceState Attachment(const std::string& interface) override;
@@ -79,6 +80,7 @@ class Classifier : public Gateway {
 
   Outcome LoadZone(const ZoneConfig& zone);
   Outcome LoadUplink(const std::string& name);
+  void WritePorts(const Interface& interface);
   Outcome StartClock();
   Outcome MapWorkers();
   Outcome LockPins();

@@ -176,9 +176,10 @@ Outcome Classifier::AttachAgain(Interface& interface, uint32_t ifindex) {
   return {};
 }
 
-void Classifier::AttachRecreated() {
+void Classifier::FollowInterfaces() {
   std::lock_guard lock(links_mutex_);
   for (Interface& interface : interfaces_) {
+    WritePorts(interface);
     uint32_t ifindex = if_nametoindex(interface.name.c_str());
     if (ifindex == 0 || ifindex == interface.ifindex) continue;
     auto attached = AttachAgain(interface, ifindex);

@@ -7,12 +7,15 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <optional>
 
 #include "control/classifier.h"
+#include "control/ports.h"
 #include "control/sample_packet.h"
 
 namespace narthex {
@@ -49,13 +52,18 @@ Result<std::vector<uint64_t>> CountersOfCpu(int counters_fd, size_t cpu) {
   return values;
 }
 
-// The one reason of this verdict that was counted once; live traffic may have counted others.
+// A packet that passes may be sent on by the classifier itself, as one for a worker is.
+bool Fits(const std::string& verdict, uint32_t action) {
+  return verdict == VerdictName(action) || (action == XDP_REDIRECT && verdict == "pass");
+}
+
+// The one reason fit for the action that was counted once; live traffic may have counted others.
 std::optional<uint32_t> Moved(const std::vector<uint64_t>& before,
-                              const std::vector<uint64_t>& after, const std::string& verdict) {
+                              const std::vector<uint64_t>& after, uint32_t action) {
   std::optional<uint32_t> moved;
   for (uint32_t reason = 0; reason < NX_REASON_COUNT; ++reason) {
     uint64_t times = after[reason] - before[reason];
-    if (times == 0 || ReasonVerdict(reason) != verdict) continue;
+    if (times == 0 || !Fits(ReasonVerdict(reason), action)) continue;
     if (moved || times > 1) return std::nullopt;
     moved = reason;
   }
@@ -79,13 +87,29 @@ Result<SampleVerdict> Ask(int program_fd, int counters_fd, SamplePacket& sample)
     auto after = CountersOfCpu(counters_fd, stay.cpu());
     if (!before || !after) return Fail(!before ? before.error() : after.error());
     answer.verdict = VerdictName(run.retval);
-    if (auto reason = Moved(*before, *after, answer.verdict)) {
+    if (auto reason = Moved(*before, *after, run.retval)) {
+      answer.verdict = ReasonVerdict(*reason);
       answer.reason = ReasonName(*reason);
       answer.description = ReasonWords(*reason);
       return answer;
     }
   }
   return answer;
+}
+
+// Makes the sample a frame as clients of the zone send it: to the gateway where it routes, with the
+// zone's tags.
+void PutOnLink(SamplePacket& sample, const ZoneConfig& zone) {
+  if (zone.forwarding == Forwarding::kFib) {
+    nx_port port = PortsOf(zone, {}).access;
+    std::copy(std::begin(port.mac), std::end(port.mac), sample.bytes.begin());
+  }
+  auto where = sample.bytes.begin() + 2 * ETH_ALEN;
+  for (uint16_t tag : {zone.access_vlan[1], zone.access_vlan[0]}) {
+    if (tag == 0) continue;
+    const uint8_t bytes[] = {0x81, 0, static_cast<uint8_t>(tag >> 8), static_cast<uint8_t>(tag)};
+    where = sample.bytes.insert(where, std::begin(bytes), std::end(bytes));
+  }
 }
 
 }  // namespace
@@ -104,6 +128,7 @@ Result<std::vector<SampleVerdict>> Classifier::Explain(const ZoneConfig& zone,
                                                       zone.name, zone.interface));
   std::vector<SampleVerdict> answers;
   for (SamplePacket& sample : SamplePackets(zone, client)) {
+    PutOnLink(sample, zone);
     auto answer = Ask(program.get(), maps_.Descriptor("counters"), sample);
     if (!answer) return Fail(answer.error());
     answers.push_back(std::move(*answer));

@@ -62,7 +62,7 @@ void ReadApi(Config& config, const Value& value) {
 
 std::vector<std::string> ReadUplinks(const Value& value) {
   std::vector<std::string> uplinks;
-  for (const Value& name : value.List(NX_MAX_ZONES)) {
+  for (const Value& name : value.List(NX_MAX_UPLINKS)) {
     std::string uplink = name.Checked(CheckInterfaceName);
     if (std::find(uplinks.begin(), uplinks.end(), uplink) != uplinks.end())
       name.Refuse(fmt::format("'{}' is named twice", uplink));
@@ -87,6 +87,9 @@ Config ReadRoot(const toml::table& root) {
       if (uplink == zone.interface)
         Value(*root.get("uplinks"), "uplinks")
             .Refuse(fmt::format("'{}' is the interface of zone '{}'", uplink, zone.name));
+  for (size_t i = 0; i < config.zones.size(); ++i)
+    CheckUplinksOf(config.zones[i], config.uplinks,
+                   Value(*root.get_as<toml::array>("zone")->get(i), "zone"));
   if (config.zones.empty())
     throw Refusal{root.source(), "zone", "no access network: add at least one [[zone]]"};
 

@@ -5,6 +5,7 @@
 #ifndef NARTHEX_CONTROL_CONFIG_H
 #define NARTHEX_CONTROL_CONFIG_H
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -32,6 +33,12 @@ struct GardenEntry {
 
 enum class Mode { kEnforce, kMonitor, kBypass };
 std::string_view ModeName(Mode mode);
+
+// How packets that pass go on (bpf/forward.h).
+enum class Forwarding { kKernel, kFib, kBridge };
+
+// Outer and inner tag of a frame; 0: none. The only tag of a frame is the outer.
+using VlanTags = std::array<uint16_t, 2>;
 
 // A page of the operator's own.
 struct TemplateConfig {
@@ -68,6 +75,10 @@ struct ZoneConfig {
   std::string default_media_type = "html";
   std::vector<LanguageConfig> languages;  // the first is for everybody else
   std::vector<GardenEntry> garden;
+  Forwarding forwarding = Forwarding::kKernel;
+  std::string bridge_uplink;  // one of the uplinks, of no other zone; empty unless kBridge
+  VlanTags access_vlan{};     // both empty if kKernel
+  VlanTags uplink_vlan{};
   bool operator==(const ZoneConfig&) const = default;
 };
 

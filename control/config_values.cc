@@ -137,6 +137,16 @@ Result<PortRange> ParsePortRange(std::string_view text) {
   return PortRange{*first, *last};
 }
 
+Result<VlanTags> ParseVlanTags(std::string_view text) {
+  size_t dot = text.find('.');
+  auto outer = Number<uint16_t>(text.substr(0, dot));
+  auto inner = dot == std::string_view::npos ? outer : Number<uint16_t>(text.substr(dot + 1));
+  auto good = [](const auto& tag) { return tag && *tag >= 1 && *tag <= 4094; };
+  if (!good(outer) || !good(inner))
+    return Wrong(fmt::format("'{}' is no VLAN: wanted \"100\" or \"100.7\", 1 to 4094", text));
+  return VlanTags{*outer, dot == std::string_view::npos ? uint16_t{0} : *inner};
+}
+
 Result<PortalUrl> ParsePortalUrl(std::string_view text) {
   auto refuse = [&](std::string_view why) {
     return Wrong(fmt::format("not usable as the login page: {}", why));

@@ -29,6 +29,9 @@ Result<std::chrono::seconds> ParseDuration(std::string_view text);
 // "80" or "8000-8010".
 Result<PortRange> ParsePortRange(std::string_view text);
 
+// "100" or "100.7", outer tag first; each 1 to 4094.
+Result<VlanTags> ParseVlanTags(std::string_view text);
+
 // Checks an absolute http(s) URL that can stand in a header and in a page without escaping.
 struct PortalUrl {
   std::string host;  // IPv6 without brackets

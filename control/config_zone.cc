@@ -70,6 +70,27 @@ Mode ReadMode(const Value& value) {
   return name == "enforce" ? Mode::kEnforce : name == "monitor" ? Mode::kMonitor : Mode::kBypass;
 }
 
+Forwarding ReadForwarding(const Value& value) {
+  std::string name = value.OneOf({"kernel", "fib", "bridge"});
+  return name == "fib"      ? Forwarding::kFib
+         : name == "bridge" ? Forwarding::kBridge
+                            : Forwarding::kKernel;
+}
+
+// Keys that mean something with certain kinds of forwarding only.
+void CheckForwarding(const ZoneConfig& zone, const Value& zone_value) {
+  const toml::table& table = zone_value.Table();
+  bool bridge = zone.forwarding == Forwarding::kBridge;
+  auto refuse = [&](const char* key, const char* why) {
+    if (table.get(key)) Value(*table.get(key), fmt::format("zone.{}", key)).Refuse(why);
+  };
+  if (!bridge) refuse("bridge_uplink", "only with forwarding = \"bridge\"");
+  if (bridge) RequireKey(table, "zone", "bridge_uplink");
+  if (zone.forwarding != Forwarding::kKernel) return;
+  for (const char* key : {"access_vlan", "uplink_vlan"})
+    refuse(key, "only with forwarding = \"fib\" or \"bridge\": the kernel has VLAN interfaces");
+}
+
 // A portal named by address must be in the garden, or its page would never open.
 void CheckPortalReachable(const ZoneConfig& zone, const Value& url_value) {
   PortalUrl url = url_value.Parsed(ParsePortalUrl);
@@ -164,6 +185,11 @@ ZoneConfig ReadZone(const Value& value) {
        {"ipv6_prefixes",
         [&](const Value& v) { zone.ipv6_prefixes = ReadPrefixes(v, false, NX_MAX_PREFIXES); }},
        {"intercept_ports", [&](const Value& v) { zone.intercept_ports = ReadPorts(v); }},
+       {"forwarding", [&](const Value& v) { zone.forwarding = ReadForwarding(v); }},
+       {"bridge_uplink",
+        [&](const Value& v) { zone.bridge_uplink = v.Checked(CheckInterfaceName); }},
+       {"access_vlan", [&](const Value& v) { zone.access_vlan = v.Parsed(ParseVlanTags); }},
+       {"uplink_vlan", [&](const Value& v) { zone.uplink_vlan = v.Parsed(ParseVlanTags); }},
        {"resolvers", [&](const Value& v) { zone.resolvers = ReadResolvers(v); }},
        {"network_name", [&](const Value& v) { zone.network_name = v.Checked(CheckNetworkName); }},
        {"portal_url",
@@ -194,6 +220,7 @@ ZoneConfig ReadZone(const Value& value) {
     if (!language.page) language.page = page;
     if (!language.compact_page) language.compact_page = compact_page;
   }
+  CheckForwarding(zone, value);
   CheckPortalReachable(zone, Value(*table.get("portal_url"), "zone.portal_url"));
   if (zone.pools.empty() && zone.ipv6_prefixes.empty())
     value.Refuse(fmt::format("zone '{}' has no clients: name pools or ipv6_prefixes", zone.name));
@@ -219,12 +246,27 @@ void CheckAgainstEarlier(const std::vector<ZoneConfig>& earlier, const ZoneConfi
     if (zone.interface == other.interface)
       refuse("interface",
              fmt::format("'{}' belongs to zone '{}' already", zone.interface, other.name));
+    if (!zone.bridge_uplink.empty() && zone.bridge_uplink == other.bridge_uplink)
+      refuse("bridge_uplink", fmt::format("'{}' is the other port of zone '{}' already",
+                                          zone.bridge_uplink, other.name));
     check_overlap("pools", other, zone.pools, other.pools);
     check_overlap("ipv6_prefixes", other, zone.ipv6_prefixes, other.ipv6_prefixes);
   }
 }
 
 }  // namespace
+
+void CheckUplinksOf(const ZoneConfig& zone, const std::vector<std::string>& uplinks,
+                    const Value& zone_value) {
+  const toml::table& table = zone_value.Table();
+  if (zone.forwarding == Forwarding::kFib && uplinks.empty())
+    Value(*table.get("forwarding"), "zone.forwarding")
+        .Refuse("\"fib\" sends to uplinks, and 'uplinks' names none");
+  if (zone.forwarding == Forwarding::kBridge &&
+      std::find(uplinks.begin(), uplinks.end(), zone.bridge_uplink) == uplinks.end())
+    Value(*table.get("bridge_uplink"), "zone.bridge_uplink")
+        .Refuse(fmt::format("'{}' is not among 'uplinks'", zone.bridge_uplink));
+}
 
 void ReadZones(Config& config, const Value& value) {
   size_t garden_entries = 0;

@@ -11,6 +11,10 @@ namespace narthex {
 // Reads the array of [[zone]] tables; throws Refusal.
 void ReadZones(Config& config, const Value& value);
 
+// The uplinks that the zone's forwarding needs are there; throws Refusal.
+void CheckUplinksOf(const ZoneConfig& zone, const std::vector<std::string>& uplinks,
+                    const Value& zone_value);
+
 }  // namespace narthex
 
 #endif  // NARTHEX_CONTROL_CONFIG_ZONE_H

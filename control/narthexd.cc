@@ -163,7 +163,7 @@ Outcome Serve(const Config& config, const std::string& path) {
 
   {
     Expiry expiry(sessions, cookie_keys, clock);
-    auto watch = InterfaceWatch::Start([&] { (*classifier)->AttachRecreated(); });
+    auto watch = InterfaceWatch::Start([&] { (*classifier)->FollowInterfaces(); });
     if (!watch) return Fail(watch.error());
     sessions.OnEarlierExpiry([&] { expiry.Wake(); });
     (*api)->Start();

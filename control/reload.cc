@@ -59,6 +59,10 @@ constexpr Key<ZoneConfig> kFixedOfZone[] = {
     {"ipv6_prefixes", Same<&ZoneConfig::ipv6_prefixes, ZoneConfig>},
     {"intercept_ports", Same<&ZoneConfig::intercept_ports, ZoneConfig>},
     {"resolvers", Same<&ZoneConfig::resolvers, ZoneConfig>},
+    {"forwarding", Same<&ZoneConfig::forwarding, ZoneConfig>},
+    {"bridge_uplink", Same<&ZoneConfig::bridge_uplink, ZoneConfig>},
+    {"access_vlan", Same<&ZoneConfig::access_vlan, ZoneConfig>},
+    {"uplink_vlan", Same<&ZoneConfig::uplink_vlan, ZoneConfig>},
 };
 
 }  // namespace

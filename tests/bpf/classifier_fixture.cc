@@ -105,6 +105,7 @@ void ClassifierFixture::Load(Options options) {
   config.resolver_count = 2;
   memcpy(config.resolvers[0], Mapped("198.51.100.53").data(), 16);
   memcpy(config.resolvers[1], Mapped("2001:db8:100::53").data(), 16);
+  if (options.change) options.change(config);
   config_ = config;
   memcpy(const_cast<nx_zone_config*>(&skeleton_->rodata->zone_config), &config, sizeof(config));
   bpf_map__set_max_entries(skeleton_->maps.sessions, kPoolAddresses + kCapacity);

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -49,6 +50,7 @@ class ClassifierFixture : public ::testing::Test {
     uint8_t kinds = 0;  // NX_KIND_*
     uint8_t bind = 0;   // NX_BIND_*
     uint8_t reject = NX_REJECT_TCP | NX_REJECT_UDP;
+    std::function<void(nx_zone_config&)> change = nullptr;  // the last word
   };
   void Load(Options options);
 

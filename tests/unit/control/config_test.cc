@@ -85,6 +85,23 @@ const std::string kGerman =
     "message = \"Bitte melden Sie sich an.\"\n"
     "link_text = \"Anmelden\"\n";
 
+const std::string kFib = "uplinks = [\"wan0\"]\n" + kZone + "forwarding = \"fib\"\n";
+const std::string kBridge = "forwarding = \"bridge\"\nbridge_uplink = \"wan0\"\n";
+
+TEST(ParseConfig, ReadsForwardingAndTags) {
+  auto plain = ParseConfig(kZone, "f");
+  ASSERT_TRUE(plain) << plain.error().message;
+  EXPECT_EQ(plain->zones[0].forwarding, Forwarding::kKernel);
+  auto fib = ParseConfig(kFib + "access_vlan = \"100.7\"\nuplink_vlan = \"4094\"\n", "f");
+  ASSERT_TRUE(fib) << fib.error().message;
+  EXPECT_EQ(fib->zones[0].forwarding, Forwarding::kFib);
+  EXPECT_EQ(fib->zones[0].access_vlan, (VlanTags{100, 7}));
+  EXPECT_EQ(fib->zones[0].uplink_vlan, (VlanTags{4094, 0}));
+  auto bridge = ParseConfig("uplinks = [\"wan1\", \"wan0\"]\n" + kZone + kBridge, "f");
+  ASSERT_TRUE(bridge) << bridge.error().message;
+  EXPECT_EQ(bridge->zones[0].bridge_uplink, "wan0");
+}
+
 INSTANTIATE_TEST_SUITE_P(
     All, BadConfig,
     testing::Values(
@@ -97,6 +114,27 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"uplinks = [\"lan0\"]\n" + kZone,
             "f:1:11: key 'uplinks': 'lan0' is the interface of zone 'lobby'"},
         Bad{"uplinks = [\"a/b\"]\n" + kZone, "f:1:12: key 'uplinks': "},
+        Bad{kZone + "forwarding = \"route\"\n",
+            "f:7:14: key 'zone.forwarding': 'route' is none of kernel, fib, bridge"},
+        Bad{kZone + "forwarding = \"fib\"\n",
+            "f:7:14: key 'zone.forwarding': \"fib\" sends to uplinks, and 'uplinks' names none"},
+        Bad{kZone + "forwarding = \"bridge\"\n", "f:1:1: key 'zone.bridge_uplink': is missing"},
+        Bad{"uplinks = [\"wan0\"]\n" + kZone +
+                "forwarding = \"bridge\"\nbridge_uplink = \"wan1\"\n",
+            "f:9:17: key 'zone.bridge_uplink': 'wan1' is not among 'uplinks'"},
+        Bad{kZone + "bridge_uplink = \"wan0\"\n",
+            "f:7:17: key 'zone.bridge_uplink': only with forwarding = \"bridge\""},
+        Bad{kZone + "access_vlan = \"100\"\n", "f:7:15: key 'zone.access_vlan': only with"},
+        Bad{"uplinks = [\"wan0\"]\n" + kZone + kBridge +
+                Replaced(Replaced(Replaced(kZone, "lobby", "b"), "lan0", "lan1"), "10.51.1.0",
+                         "10.52.1.0") +
+                kBridge,
+            "f:17:17: key 'zone.bridge_uplink': 'wan0' is the other port of zone 'lobby' already"},
+        Bad{kFib + "uplink_vlan = \"4095\"\n",
+            "f:9:15: key 'zone.uplink_vlan': '4095' is no VLAN: wanted \"100\" or \"100.7\""},
+        Bad{kFib + "uplink_vlan = \"0\"\n", "f:9:15: key 'zone.uplink_vlan': '0' is no VLAN"},
+        Bad{kFib + "uplink_vlan = \"1.2.3\"\n",
+            "f:9:15: key 'zone.uplink_vlan': '1.2.3' is no VLAN"},
         Bad{"instance = 3\n" + kZone,
             "f:1:12: key 'instance': wanted a string, this is an integer"},
         Bad{"instance = \"a/b\"\n" + kZone, "f:1:12: key 'instance': 'a/b' is no instance name"},

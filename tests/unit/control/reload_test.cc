@@ -135,6 +135,7 @@ INSTANTIATE_TEST_SUITE_P(
         Change{"queues = 1", "queues = 1\nintercept_ports = [8080]",
                "zone.intercept_ports of 'lobby'"},
         Change{"192.0.2.53", "192.0.2.54", "zone.resolvers of 'lobby'"},
+        Change{"queues = 1", "queues = 1\nforwarding = \"fib\"", "zone.forwarding of 'lobby'"},
         Change{"[[zone]]",
                "[[zone]]\nname = \"b\"\ninterface = \"lan9\"\npools = [\"10.9.0.0/24\"]\n"
                "network_name = \"N\"\nportal_url = \"http://x/\"\n[[zone]]",
