@@ -157,7 +157,8 @@ enum nx_verdict {
 	X(ANSWER_UNREAD, NX_DROP, "connection while the client's DNS answer is being read") \
 	X(DOWNLINK_DNS_TOO_LARGE, NX_DROP, "uplink: DNS answer beyond the zone's size")    \
 	X(DOWNLINK_DNS_OBSERVED, NX_PASS, "uplink: DNS answer too large, but only observed") \
-	X(DOWNLINK_CONTROL, NX_PASS, "uplink: neighbour discovery or DHCP for a client of a bridged zone")
+	X(DOWNLINK_CONTROL, NX_PASS, "uplink: neighbour discovery or DHCP for a client of a bridged zone") \
+	X(NO_ZONE, NX_DROP, "of a VLAN that belongs to no zone")
 
 enum nx_reason {
 #define X(name, verdict, words) NX_REASON_##name,
@@ -576,6 +577,18 @@ struct nx_zone_config {
 NX_ASSERT_SIZE(struct nx_zone_config, 40 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
 					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS +
 					      16 * NX_MAX_OWN + 32);
+
+/*
+ * Zones that share an interface by VLAN: each has its own program with its own constants; the one
+ * that is attached (rodata `vlan_dispatch`) calls the others through `vlan_zones`, indexed by the
+ * outer tag.
+ */
+enum nx_vlan_dispatch {
+	NX_VLAN_NONE, /* the interface has one zone, whatever the tags */
+	NX_VLAN_REST, /* what no entry claims belongs to this program's zone */
+	NX_VLAN_ONLY, /* what no entry claims belongs to nobody */
+};
+#define NX_VLANS 4096
 
 /* ---- constants of one uplink's program (rodata `uplink_config`) ---------------------- */
 

@@ -47,6 +47,18 @@ static __always_inline int to_worker(struct xdp_md *ctx)
 	return action;
 }
 
+/* Goes on in the program of the VLAN's zone, if there is one, and does not return. */
+static __always_inline void enter_vlan_zone(struct xdp_md *ctx)
+{
+	struct packet p = {
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+	};
+
+	if (parse_ethernet(&p) == PARSED && p.vlan[0])
+		bpf_tail_call(ctx, &vlan_zones, p.vlan[0]);
+}
+
 SEC("xdp")
 int xsk_def_prog(struct xdp_md *ctx)
 {
@@ -58,6 +70,13 @@ int xsk_def_prog(struct xdp_md *ctx)
 	enum nx_reason reason;
 	enum nx_verdict verdict;
 
+	if (vlan_dispatch != NX_VLAN_NONE) {
+		enter_vlan_zone(ctx);
+		if (vlan_dispatch == NX_VLAN_ONLY) {
+			count(NX_REASON_NO_ZONE);
+			return XDP_DROP;
+		}
+	}
 	p.bytes = p.data_end - p.data;
 	p.flow.zone = zone_config.zone;
 	reason = classify(ctx, &p, &reply);

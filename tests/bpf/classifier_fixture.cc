@@ -16,6 +16,15 @@ namespace narthex::test {
 namespace {
 constexpr uint32_t kPoolAddresses = 256;
 constexpr uint32_t kCapacity = 64;
+
+void ShareMaps(bpf_object* from, bpf_object* to) {
+  bpf_map* map;
+  bpf_object__for_each_map(map, to) {
+    bpf_map* shared = bpf_object__find_map_by_name(from, bpf_map__name(map));
+    if (shared == nullptr || bpf_map__is_internal(map)) continue;
+    ASSERT_EQ(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
+  }
+}
 }  // namespace
 
 uint64_t BootNow() {
@@ -115,6 +124,8 @@ void ClassifierFixture::Load(Options options) {
   bpf_map__set_max_entries(skeleton_->maps.places, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.fast, kPoolAddresses / NX_FAST_BITS);
   bpf_map__set_max_entries(skeleton_->maps.fast_due, kPoolAddresses / NX_FAST_BITS);
+  const_cast<uint8_t&>(skeleton_->rodata->vlan_dispatch) =
+      static_cast<uint8_t>(options.vlan_dispatch);
   *const_cast<uint32_t*>(&skeleton_->rodata->fast_words) = kPoolAddresses / NX_FAST_BITS;
   ASSERT_EQ(narthex_access__load(skeleton_), 0);
 
@@ -129,6 +140,8 @@ void ClassifierFixture::Load(Options options) {
 }
 
 void ClassifierFixture::TearDown() {
+  if (vlan_zone_) narthex_access__destroy(vlan_zone_);
+  vlan_zone_ = nullptr;
   if (uplink_) narthex_uplink__destroy(uplink_);
   uplink_ = nullptr;
   if (skeleton_) narthex_access__destroy(skeleton_);
@@ -156,13 +169,23 @@ void ClassifierFixture::LoadUplink() {
   auto& constants = const_cast<nx_uplink_config&>(uplink_->rodata->uplink_config);
   constants.zone_count = 1;
   constants.zones[0] = config_;
-  bpf_map* map;
-  bpf_object__for_each_map(map, uplink_->obj) {
-    bpf_map* shared = bpf_object__find_map_by_name(skeleton_->obj, bpf_map__name(map));
-    if (shared == nullptr || bpf_map__is_internal(map)) continue;
-    ASSERT_EQ(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
-  }
+  ShareMaps(skeleton_->obj, uplink_->obj);
   ASSERT_EQ(narthex_uplink__load(uplink_), 0);
+}
+
+void ClassifierFixture::AddVlanZone(uint16_t zone, const std::vector<uint16_t>& vlans) {
+  vlan_zone_ = narthex_access__open();
+  ASSERT_NE(vlan_zone_, nullptr);
+  nx_zone_config config = config_;
+  config.zone = zone;
+  config.pools[0] = {.first = 0x0a340000, .count = kCapacity, .session = kPoolAddresses};
+  memcpy(const_cast<nx_zone_config*>(&vlan_zone_->rodata->zone_config), &config, sizeof config);
+  const_cast<uint32_t&>(vlan_zone_->rodata->fast_words) = skeleton_->rodata->fast_words;
+  ShareMaps(skeleton_->obj, vlan_zone_->obj);
+  ASSERT_EQ(narthex_access__load(vlan_zone_), 0);
+  int program = bpf_program__fd(vlan_zone_->progs.xsk_def_prog);
+  for (uint32_t vlan : vlans)
+    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.vlan_zones), &vlan, &program, 0), 0);
 }
 
 Outcome ClassifierFixture::RunDownlink(const Bytes& frame) {

@@ -47,6 +47,7 @@ class ClassifierFixture : public ::testing::Test {
   // Loads afresh with a changed configuration.
   struct Options {
     nx_mode mode = NX_MODE_ENFORCE;
+    nx_vlan_dispatch vlan_dispatch = NX_VLAN_NONE;
     uint8_t kinds = 0;  // NX_KIND_*
     uint8_t bind = 0;   // NX_BIND_*
     uint8_t reject = NX_REJECT_TCP | NX_REJECT_UDP;
@@ -89,6 +90,9 @@ class ClassifierFixture : public ::testing::Test {
   uint32_t Cookie(const std::string& client, const std::string& server, uint16_t client_port,
                   uint16_t server_port, uint32_t mss_class, uint64_t slot_age = 0) const;
 
+  // Another zone on the interface, of these VLANs, with the pool 10.52.0.0/24 and the same maps.
+  void AddVlanZone(uint16_t zone, const std::vector<uint16_t>& vlans);
+
   narthex_access* skeleton_ = nullptr;
   uint32_t SlotOf(const std::string& address);
 
@@ -98,6 +102,7 @@ class ClassifierFixture : public ::testing::Test {
 
   nx_zone_config config_ = {};
   narthex_uplink* uplink_ = nullptr;
+  narthex_access* vlan_zone_ = nullptr;
 
   nx_cookie_keys keys_ = {};
   std::map<std::string, uint32_t> extra_;  // address outside the pool -> index in sessions
