@@ -343,15 +343,17 @@ int flood(struct xdp_md *ctx)
 }
 
 /* Run on live frames: one-way UDP of the flow's clients, in turn. The frame was made by user
- * space; its buffer comes back with the last client in it. */
+ * space; its buffer comes back as the last forwarder left it, with other MAC addresses and TTL. */
 SEC("xdp")
 int push(struct xdp_md *ctx)
 {
-	struct iphdr *ip = (void *)(long)ctx->data + ETH_HLEN;
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	struct iphdr *ip = (void *)(eth + 1);
 	__u64 serial = flow_serial++;
 
 	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
 		return XDP_DROP;
+	fill_ethernet(eth);
 	fill_ip(ip, flow.client_first + serial * flow.client_stride % flow.client_count,
 		ctx->data_end - ctx->data - ETH_HLEN, IPPROTO_UDP);
 	add(LOAD_pushed, 1);
