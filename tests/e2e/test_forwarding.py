@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forwarding without the kernel's stack: by routes (fib) and across a port pair (bridge)."""
-import contextlib
+"""Forwarding by the kernel's routes without its stack (zone.forwarding = "fib")."""
 import re
 import time
 
 import pytest
 
 from lab import clients
-from lab.gateway import Gateway, zone
+from lab.forwarding import counted, fast_ping, forwarding_gateway
 from lab.hosts import ORIGIN4, ORIGIN6, client4, client6, url
 from lab.process import Job, run, until
 from lab.traffic import running_traffic, watcher
@@ -15,60 +14,16 @@ from lab.traffic import running_traffic, watcher
 FAMILIES = pytest.mark.parametrize("origin, client", [(ORIGIN4, client4), (ORIGIN6, client6)], ids=["IPv4", "IPv6"])
 
 
-def with_keys(text, **keys):
-    lines = "".join(f'{key} = "{value}"\n' for key, value in keys.items())
-    return text.replace("network_name", lines + "network_name", 1)
-
-
-def counters(gateway):
-    return {c["name"]: int(c.get("packets", 0)) for c in gateway.status()["counters"]}
-
-
-@contextlib.contextmanager
-def counted(gateway):
-    """A dict that holds what each reason counted inside."""
-    before, gained = counters(gateway), {}
-    yield gained
-    now = counters(gateway)
-    gained.update({name: now[name] - before[name] for name in now if now[name] != before[name]})
-
-
-@contextlib.contextmanager
-def kernel_receive_path(hosts, namespace, interface):
-    """Partial checksums of a kernel on veth do not survive a redirect; frames reach it by NAPI."""
-    run(namespace, "ethtool", "-K", interface, "tx", "off", "gro", "on", check=True)
-    try:
-        yield
-    finally:
-        run(namespace, "ethtool", "-K", interface, "tx", "on", "gro", "off")
-
-
-# ---- fib ----------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
-def fib_gateway(hosts, build):
-    gateway = Gateway(
-        hosts, build, f"{hosts.prefix}-fib", zones=[with_keys(zone(), forwarding="fib")], uplinks=["wan0"]
-    )
-    with kernel_receive_path(hosts, hosts.internet, "i0"):
-        try:
-            gateway.start()
-            yield gateway
-        finally:
-            gateway.stop()
+def fib_gateway(hosts, build, running_gateway):
+    with forwarding_gateway(hosts, build, running_gateway, forwarding="fib") as gateway:
+        yield gateway
 
 
 @pytest.fixture
 def fib(fib_gateway):
     fib_gateway.heal()
     return fib_gateway
-
-
-def fast_ping(hosts, origin, source, count, *options):
-    """Replies to `count` echo requests."""
-    done = hosts.on_client("ping", "-nq", "-c", count, "-i", "0.005", "-W", 1, "-I", source, *options, origin)
-    return int(re.search(r"(\d+) received", done.stdout)[1])
 
 
 @FAMILIES
