@@ -22,7 +22,7 @@ struct {
 	__u32 bytes;	    /* of the frame */
 	__u32 vary_offset;  /* of the big-endian word that holds the client; 0: none */
 	__u32 vary_base;    /* its value for client 0 */
-	__u32 vary_mask;    /* clients - 1, a power of two minus 1 */
+	__u32 vary_count;   /* clients */
 	__u32 counter;
 	/* Of 16-bit fields that are 0 in the frame and take the client's one's complement, so that
 	 * the checksums over them stay right (clients up to 65536); 0: none. */
@@ -41,6 +41,14 @@ static __always_inline int put_balance(struct xdp_md *ctx, __u32 offset, __u32 c
 	return 0;
 }
 
+static __always_inline __u32 mixed(__u32 number)
+{
+	number *= 2654435761u;
+	number ^= number >> 15;
+	number *= 2246822507u;
+	return number ^ number >> 13;
+}
+
 SEC("xdp")
 int vary(struct xdp_md *ctx)
 {
@@ -57,11 +65,11 @@ int vary(struct xdp_md *ctx)
 	__builtin_memcpy(data, stage.frame, 56);
 	if (stage.vary_offset) {
 		__u32 offset = stage.vary_offset & 63;
-		__u32 hash = stage.counter++ * 2654435761u;
+		__u64 hash = mixed(stage.counter++);
 
 		if (data + offset + 4 > data_end)
 			return XDP_ABORTED;
-		hash = (hash >> 8 ^ hash) & stage.vary_mask;
+		hash = hash * stage.vary_count >> 32;
 		*(__u32 *)(data + offset) = bpf_htonl(stage.vary_base + hash);
 		if (stage.balance[0] && put_balance(ctx, stage.balance[0], hash))
 			return XDP_ABORTED;

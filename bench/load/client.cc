@@ -22,7 +22,6 @@ using Clock = std::chrono::steady_clock;
 using tools::PacketSocket;
 
 constexpr auto kPoll = std::chrono::milliseconds(5);
-constexpr double kSerialsPerSecond = 10000;  // more than a slot can do
 constexpr auto kProgress = std::chrono::seconds(1);
 constexpr std::string_view kMss1460("\x02\x04\x05\xb4", 4);
 
@@ -40,10 +39,8 @@ class Seeder {
         watched_(programs.Config().slots) {}
 
   void SeedAll() {
-    // Beyond what any run before this one has used.
-    const uint64_t first = static_cast<uint64_t>(Since(Clock::time_point{}) * kSerialsPerSecond);
     for (uint32_t i = 0; i < programs_.Config().slots; i++) {
-      programs_.Slots()[i].serial = first;
+      programs_.Slots()[i].serial = programs_.Config().first_serial - 1;
       Begin(i);
     }
   }
@@ -59,7 +56,7 @@ class Seeder {
       } else if (Since(watched.since) > timeout_s_) {
         incomplete_++;
         programs_.Slots()[i].state = LOAD_IDLE;
-        if (begin) Begin(i);
+        if (begin && slot.serial < programs_.Config().last_serial) Begin(i);
       }
     }
   }
@@ -187,7 +184,7 @@ class Run {
  private:
   bool Enough() const {
     if (tools::StopAsked() || Since(begin_) >= options_.seconds) return true;
-    return options_.count && programs_.Counter(LOAD_begun) + seeder_.Begun() >= options_.count;
+    return options_.count && !seeder_.Busy();
   }
 
   void Step(bool begin) {

@@ -168,7 +168,7 @@ static __always_inline int begin(struct xdp_md *ctx, struct load_slot *slot, __u
 
 	slot->state = LOAD_IDLE;
 	slot->serial = serial;
-	if (*(volatile __u32 *)&stopping)
+	if (*(volatile __u32 *)&stopping || serial > config.last_serial)
 		return XDP_DROP;
 	slot->client = config.client_first +
 		       (serial * config.slots + index) * config.client_stride % config.client_count;
@@ -342,10 +342,9 @@ int flood(struct xdp_md *ctx)
 	return flood_syn(ctx);
 }
 
-/* Run on live frames: one-way UDP of the flow's clients, in turn. The frame was made by user
- * space; its buffer comes back as the last forwarder left it, with other MAC addresses and TTL. */
-SEC("xdp")
-int push(struct xdp_md *ctx)
+/* The frame at hand as a packet of the flow's next client. It comes back as the last forwarder left
+ * it, with other MAC addresses and TTL. */
+static __always_inline int next_packet(struct xdp_md *ctx)
 {
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	struct iphdr *ip = (void *)(eth + 1);
@@ -360,26 +359,52 @@ int push(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
-/* At the far end: counts the flow, and ends it. */
-SEC("xdp")
-int sink(struct xdp_md *ctx)
+static __always_inline int is_of_flow(struct xdp_md *ctx)
 {
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	struct iphdr *ip = (void *)(eth + 1);
 	struct udphdr *udp = (void *)(ip + 1);
 
-	if ((void *)(udp + 1) > (void *)(long)ctx->data_end || eth->h_proto != bpf_htons(ETH_P_IP) ||
-	    ip->protocol != IPPROTO_UDP || udp->dest != bpf_htons(flow.port))
+	return (void *)(udp + 1) <= (void *)(long)ctx->data_end && eth->h_proto == bpf_htons(ETH_P_IP) &&
+	       ip->protocol == IPPROTO_UDP && udp->dest == bpf_htons(flow.port);
+}
+
+/* Run on live frames: one-way UDP of the flow's clients, in turn. */
+SEC("xdp")
+int push(struct xdp_md *ctx)
+{
+	return next_packet(ctx);
+}
+
+/* What has come round, by a link beside the gateway, goes on its way again, as another client's. */
+SEC("xdp")
+int turn(struct xdp_md *ctx)
+{
+	if (!is_of_flow(ctx))
+		return XDP_PASS;
+	add(LOAD_received, 1);
+	if (*(volatile __u32 *)&stopping || next_packet(ctx) != XDP_TX)
+		return XDP_DROP;
+	/* Redirected, for an end without a program, as the kernel's own forwarding has it, would not be
+	 * woken by XDP_TX. */
+	return bpf_redirect(flow.redirect_to, 0);
+}
+
+/* At the far end: counts the flow, and ends it. */
+SEC("xdp")
+int sink(struct xdp_md *ctx)
+{
+	if (!is_of_flow(ctx))
 		return XDP_PASS;
 	add(LOAD_received, 1);
 	return XDP_DROP;
 }
 
-/* The least that any forwarder does: everything goes out of the other interface as it came. */
+/* The least that any forwarder does: the flow goes out of the other interface as it came. */
 SEC("xdp")
 int bounce(struct xdp_md *ctx)
 {
-	return bpf_redirect(flow.redirect_to, 0);
+	return !is_of_flow(ctx) ? XDP_PASS : bpf_redirect(flow.redirect_to, 0);
 }
 
 /* On veth, what the peer sends by XDP_TX is only received by an end that has a program. */

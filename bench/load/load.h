@@ -17,7 +17,7 @@
 /* Of a connection. The same addresses and ports come back with later numbers, or a server that
  * remembers them in TIME-WAIT would not answer. */
 #define LOAD_SEQUENCES 2048
-#define LOAD_RESPONSES_BYTES (32 << 20) /* ring of responses to be verified */
+#define LOAD_RESPONSES_BYTES (64 << 20) /* ring of responses to be verified */
 
 struct load_config {
   __u8 client_mac[6];
@@ -34,6 +34,8 @@ struct load_config {
   __u32 slots;
   __u32 status;         /* the three digits that a response must have, as "511\0"; 0: any */
   __u32 copy_responses; /* into the ring, for user space to verify */
+  __u64 first_serial;   /* of every slot */
+  __u64 last_serial;    /* and no connection after it */
   __u8 request[LOAD_MAX_REQUEST_BYTES];
 };
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client.h"
+#include "latency.h"
 #include "one_way.h"
 #include "options.h"
 
@@ -39,7 +40,7 @@ void AddEnds(CLI::App& command, Options& options) {
 
 void AddTransactions(CLI::App& command, Options& options) {
   command.add_option("--in-flight", options.in_flight, "connections at once")
-      ->check(CLI::Range(1, LOAD_MAX_SLOTS))
+      ->check(CLI::Range(0, LOAD_MAX_SLOTS))
       ->capture_default_str();
   command.add_option("--request", options.request, "a file with the request's bytes");
   command.add_option("--method", options.method, "of the built-in request")->capture_default_str();
@@ -94,11 +95,27 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   forward->add_option("--rate", options.rate, "a second; 0: as fast as possible")
       ->capture_default_str();
+  CLI::App* circle =
+      add("circulate", "a few frames through the gateway and back by a link beside it", RunCircle);
+  AddEnds(*circle, options);
+  circle->add_option("--to", options.to, "interface by which they leave again")->required();
+  circle->add_option("--bytes", options.frame_bytes, "of a frame, without FCS")
+      ->capture_default_str();
+  circle->add_option("--in-flight", options.in_flight, "frames")
+      ->check(CLI::Range(1, 192))
+      ->capture_default_str();
+  CLI::App* latency = add("latency", "one kernel client, one request after the other", RunLatency);
+  AddEnds(*latency, options);
+  latency->add_option("--request", options.request, "a file with the request's bytes");
+  latency->add_option("--status", options.status, "that a response must have")
+      ->capture_default_str();
   CLI::App* sink = add("sink", "count and drop what `forward` sends, until SIGTERM",
                        [](const Options& o) { return RunAttached(o, "sink"); });
   sink->add_option("--port", options.port)->capture_default_str();
-  CLI::App* redirect = add("redirect", "a bare redirect program, until SIGTERM",
-                           [](const Options& o) { return RunAttached(o, "bounce"); });
+  CLI::App* redirect =
+      add("redirect", "throw a flow across, as a bare XDP program does, until SIGTERM",
+          [](const Options& o) { return RunAttached(o, "bounce"); });
+  redirect->add_option("--port", options.port)->capture_default_str();
   redirect->add_option("--to", options.to, "interface where everything goes")->required();
   add("pass", "a program that passes everything, until SIGTERM",
       [](const Options& o) { return RunAttached(o, "pass"); });

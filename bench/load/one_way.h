@@ -9,6 +9,8 @@
 namespace narthex::load {
 
 nlohmann::json RunForward(const Options& options);
+// Arrives at `interface`, leaves by `to`; the far end must send it back.
+nlohmann::json RunCircle(const Options& options);
 // Attached until SIGTERM.
 nlohmann::json RunAttached(const Options& options, const char* program);
 

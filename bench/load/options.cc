@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -30,13 +31,6 @@ constexpr char kRequest[] =
     "Accept-Language: en-GB,en;q=0.9\r\n"
     "\r\n";
 
-std::string Request(const Options& options) {
-  if (options.request.empty()) return options.method + kRequest;
-  std::ifstream file(options.request, std::ios::binary);
-  if (!file) throw std::runtime_error("cannot read " + options.request);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 uint32_t SumOf(const std::string& bytes) {
   uint32_t sum = 0;
   for (size_t i = 0; i < bytes.size(); i++) {
@@ -44,6 +38,13 @@ uint32_t SumOf(const std::string& bytes) {
     sum += i % 2 ? byte : static_cast<uint32_t>(byte) << 8;
   }
   return sum;
+}
+
+// Beyond what any run before this one has used: no slot does more in a second.
+uint64_t FirstSerial() {
+  constexpr double kSerialsPerSecond = 10000;
+  const std::chrono::duration<double> up = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(up.count() * kSerialsPerSecond);
 }
 
 // A number without a common divisor with `count`: n * stride % count meets every client once, and
@@ -55,6 +56,13 @@ uint32_t StrideFor(uint32_t count) {
 }
 
 }  // namespace
+
+std::string RequestOf(const Options& options) {
+  if (options.request.empty()) return options.method + kRequest;
+  std::ifstream file(options.request, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + options.request);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 uint32_t ParseIpv4(const std::string& text) {
   in_addr address = {};
@@ -107,12 +115,13 @@ Mac MacOf(const std::string& interface) {
 
 load_config ConfigOf(const Options& options) {
   load_config config = {};
-  const std::string request = Request(options);
+  const std::string request = RequestOf(options);
   if (request.empty() || request.size() > LOAD_MAX_REQUEST_BYTES) {
     throw std::runtime_error("a request has 1 to " + std::to_string(LOAD_MAX_REQUEST_BYTES) +
                              " bytes, not " + std::to_string(request.size()));
   }
-  if (options.in_flight < 1 || options.in_flight > LOAD_MAX_SLOTS) {
+  if ((options.in_flight < 1 && options.flood_sources.empty()) ||
+      options.in_flight > LOAD_MAX_SLOTS) {
     throw std::runtime_error("1 to " + std::to_string(LOAD_MAX_SLOTS) + " connections in flight");
   }
   if (options.clients == 0) throw std::runtime_error("at least one client");
@@ -133,6 +142,9 @@ load_config ConfigOf(const Options& options) {
   config.slots = options.in_flight;
   std::memcpy(&config.status, options.status.data(), options.status.size());
   config.copy_responses = options.verify;
+  config.first_serial = FirstSerial();
+  const uint64_t each = (options.count + options.in_flight - 1) / std::max(1u, options.in_flight);
+  config.last_serial = options.count ? config.first_serial + each - 1 : UINT64_MAX;
   std::memcpy(config.request, request.data(), request.size());
   if (!options.flood_sources.empty()) {
     std::tie(config.flood_first, config.flood_mask) = ParsePrefix(options.flood_sources);

@@ -21,7 +21,7 @@ struct Options {
   std::string server = "198.51.100.10";
   uint16_t port = 80;
   std::string first_client = "10.64.0.2";
-  uint32_t clients = 1000;
+  uint32_t clients = 1 << 16;  // none asks for more than one client may
   double seconds = 5;
   double timeout_s = 1;
   bool quiet = false;
@@ -53,6 +53,8 @@ Mac ParseMac(const std::string& text);
 std::pair<uint32_t, uint32_t> ParsePrefix(const std::string& text);
 Mac MacOf(const std::string& interface);
 unsigned IndexOf(const std::string& interface);
+
+std::string RequestOf(const Options& options);
 
 // The programs' view of the options.
 load_config ConfigOf(const Options& options);

@@ -2,6 +2,7 @@
 """One subject's three hosts in network namespaces, with links whose names no other run has.
 
   client c<tag> ---- l<tag> gateway w<tag> ---- i<tag> internet
+         b<tag> ------------------------------- r<tag>           for what circulates
 
 Clients by the million lie behind one router address, so that no neighbour table limits them.
 """
@@ -15,8 +16,10 @@ from suite import cpu
 
 SERVER = "198.51.100.10"
 GATEWAY, ROUTER = "10.51.1.1", "10.51.1.2"  # the gateway on the access link; the clients' router
+FLOW_PORT = 9  # of one-way UDP
 CLIENTS = "10.64.0.0/10"  # all clients, the SYN flood's spoofed ones too
-MACS = {"c": "02:4e:58:00:00:02", "l": "02:4e:58:00:00:01", "w": "02:4e:58:00:01:01", "i": "02:4e:58:00:01:10"}
+MACS = {"c": "02:4e:58:00:00:02", "l": "02:4e:58:00:00:01", "w": "02:4e:58:00:01:01", "i": "02:4e:58:00:01:10",
+        "b": "02:4e:58:00:02:02", "r": "02:4e:58:00:02:10"}
 _numbers = itertools.count()
 
 SYSCTLS = {
@@ -43,8 +46,8 @@ class Stage:
         self.directory = pathlib.Path(directory) / tag
         self.load = load  # the load generator's program
         self.client, self.gateway, self.internet = (f"{self.prefix}-{n}" for n in ("client", "gateway", "internet"))
-        self.access, self.lan, self.wan, self.far = (f"{end}{tag}" for end in "clwi")
-        self._names = dict(zip("clwi", (self.access, self.lan, self.wan, self.far)))
+        self._names = {end: f"{end}{tag}" for end in "clwibr"}
+        self.access, self.lan, self.wan, self.far, self.back, self.returning = self._names.values()
         self.cpus = cpu.layout()
 
     # -- up and down ----------------------------------------------------------------------
@@ -78,16 +81,17 @@ class Stage:
         self.sysctl(self.gateway, GATEWAY_SYSCTLS)
 
     def _make_links(self):
-        for near, far in (("c", "l"), ("w", "i")):
+        for near, far in (("c", "l"), ("w", "i"), ("b", "r")):
             a, b = self._names[near], self._names[far]
-            places = {"c": self.client, "i": self.internet}
+            places = {"c": self.client, "b": self.client, "i": self.internet, "r": self.internet}
             run(None, *f"ip link add {a} address {MACS[near]} netns {places.get(near, self.gateway)} type veth "
                 f"peer name {b} address {MACS[far]} netns {places.get(far, self.gateway)}".split(), check=True)
         self.ip(self.client, f"addr add {ROUTER}/24 dev {self.access}")
         self.ip(self.gateway, f"addr add {GATEWAY}/24 dev {self.lan}")
         self.ip(self.gateway, f"addr add 198.51.100.1/24 dev {self.wan}")
         self.ip(self.internet, f"addr add {SERVER}/24 dev {self.far}")
-        ends = ((self.client, self.access), (self.gateway, self.lan), (self.gateway, self.wan), (self.internet, self.far))
+        ends = ((self.client, self.access), (self.gateway, self.lan), (self.gateway, self.wan),
+                (self.internet, self.far), (self.client, self.back), (self.internet, self.returning))
         for namespace, interface in ends:
             self.ip(namespace, f"link set {interface} up")
             # GRO gives the end a NAPI, with or without a program.
@@ -120,8 +124,8 @@ class Stage:
                 cpu.place(thread, self.cpus["network"])
 
     def place_far_end(self):
-        """The sink beside the generator, away from the forwarding that is measured."""
-        for interface in (self.far, self.access):
+        """All but the access interface away from the forwarding that is measured."""
+        for interface in (self.far, self.access, self.wan, self.back, self.returning):
             for thread in cpu.napi_threads(interface):
                 cpu.place(thread, self.cpus["server"])
 
@@ -146,21 +150,38 @@ class Stage:
         job = Job(namespace, self.load, command, *options, log=self.directory / f"{name or command}.log")
         return job.wait_for("ready", 10)
 
-    def generate(self, command, seconds, *options):
+    def generate(self, command, seconds, *options, interface=None):
         """Runs the load generator at the client's end; its figures."""
         done = self.on_client(
-            self.load, command, "--interface", self.access, "--gateway-mac", MACS["l"], "--server", SERVER,
+            "taskset", "-c", self.cpus["server"], self.load, command, "--interface", interface or self.access, "--gateway-mac", MACS["l"], "--server", SERVER,
             "--seconds", seconds, "--quiet", *options, timeout=seconds + 60,
         )
         assert done.returncode == 0, f"narthex-load {command}: {done.stderr}"
         return json.loads(done.stdout)
 
-    def forward(self, seconds, *options, port=9):
-        """One-way traffic through the gateway: figures of the generator, and `received` at the far end."""
+    def open_way_back(self):
+        """What reaches the far end comes back to the client beside the gateway: what circulates is never lost
+        at a full ring, and costs the gateway nothing. Returns the process that keeps it open."""
+        return self.attach(self.internet, "redirect", "--interface", self.far, "--to", self.returning, "--port", FLOW_PORT, name="back")
+
+    def drops(self):
+        """Frames that found a ring full, by the interface that sent them: the access link's ring is the
+        gateway's receive ring, the uplink's is the far end's."""
+        found = {}
+        for where, namespace, interface in (("access", self.client, self.access), ("uplink", self.gateway, self.wan)):
+            shown = run(None, "ip", "-n", namespace, "-s", "-j", "link", "show", "dev", interface, check=True)
+            found[where] = json.loads(shown.stdout)[0]["stats64"]["tx"]["dropped"]
+        return found
+
+    def forward(self, seconds, *options, port=FLOW_PORT):
+        """One-way traffic through the gateway: figures of the generator, `received` at the far end, and what
+        was dropped at either ring."""
         sink = self.attach(self.internet, "sink", "--interface", self.far, "--port", port)
         try:
             self.place_far_end()
+            before = self.drops()
             figures = self.generate("forward", seconds, "--port", port, *options)
+            figures["drops"] = {where: count - before[where] for where, count in self.drops().items()}
         finally:
             sink.stop()
         figures["received"] = json.loads(sink.log().split("ready", 1)[1])["received"]

@@ -8,7 +8,7 @@ import signal
 from lab.gateway import Gateway, zone
 from lab.process import Job, run, until
 from suite import cpu
-from suite.stage import CLIENTS, CONNTRACK_SYSCTLS, Stage
+from suite.stage import CLIENTS, CONNTRACK_SYSCTLS, FLOW_PORT, Stage
 
 NGINX = """
 daemon off; worker_processes 1; user root; pid {home}/nginx.pid; error_log {home}/error.log;
@@ -42,7 +42,9 @@ table ip nxb {{
 
 
 class Subject:
+    options = ()  # of the load generator
     verify_options = ()
+    cheap = True  # answers thousands a second
 
     def __init__(self, directory, load):
         self.stage = Stage(directory, load)
@@ -95,7 +97,7 @@ class Nginx(Subject):
         passing = stage.attach(stage.gateway, "pass", "--interface", stage.lan)
         self.stack.callback(passing.stop)
         assert until(lambda: (home / "nginx.pid").exists() and cpu.children(self.nginx.pid), 10), self.nginx.log()
-        cpu.place_process(self.nginx.pid, stage.cpus["server"])
+        cpu.place_family(self.nginx.pid, stage.cpus["server"])
 
     def cpu_ns(self):
         return {"napi": self.stage.lan_ns(), "server": cpu.family_ns(self.nginx.pid)}
@@ -106,18 +108,22 @@ class Narthex(Subject):
 
     name = "narthex"
 
-    def __init__(self, directory, load, build, pool=CLIENTS, capacity=65536, extra="", uplink=False):
+    def __init__(self, directory, load, build, pool=CLIENTS, capacity=65536, extra="", uplink=False, spin=False):
         super().__init__(directory, load)
         self.build, self.pool, self.capacity, self.extra, self.uplink = build, pool, capacity, extra, uplink
+        self.spin = spin
 
     def start(self):
         stage = self.stage
         self.gateway = Gateway(
             stage, self.build, stage.prefix, [self.zone()], self.capacity, uplinks=[stage.wan] if self.uplink else []
         )
+        if self.spin:
+            text = self.gateway.config.read_text()
+            self.gateway.config.write_text(text.replace("[dataplane]\n", "[dataplane]\nidle_backoff = false\n", 1))
         self.stack.callback(self.gateway.stop)
         self.gateway.start()
-        cpu.place_process(self.gateway.dataplane.pid, stage.cpus["server"])
+        cpu.place_workers(self.gateway.dataplane.pid, stage.cpus["server"])
 
     def zone(self):
         text = zone("bench", self.stage.lan, self.pool, "2001:db8:51:1::/64")
@@ -155,7 +161,7 @@ class Router(Subject):
 
     def start(self):
         if self.redirecting:
-            bare = self.stage.attach(self.stage.gateway, "redirect", "--interface", self.stage.lan, "--to", self.stage.wan)
+            bare = self.stage.attach(self.stage.gateway, "redirect", "--interface", self.stage.lan, "--to", self.stage.wan, "--port", FLOW_PORT)
             self.stack.callback(bare.stop)
 
     def cpu_ns(self):

@@ -28,7 +28,7 @@ def stage_of(subject):
 
 def test_every_transaction_against_narthex_is_whole(hosts, build, load):
     with stage_of(Narthex(hosts.directory / "load", load, build)) as stage:
-        figures = stage.generate("transactions", 60, "--count", 20000, "--verify", "--clients", 5000, *FEW)
+        figures = stage.generate("transactions", 60, "--count", 20000, "--verify", "--clients", 65536, *FEW)
     assert figures["completed"] >= 20000
     assert figures["completed"] == figures["begun"] == figures["verified"], figures
     assert figures["wrong"] == figures["reset"] == figures["incomplete"] == figures["stray"] == 0, figures
@@ -51,10 +51,19 @@ def test_a_server_that_answers_511_is_right(hosts, load):
 
 
 def test_silence_is_incomplete(hosts, load):
-    """Nobody listens behind a bare redirect."""
-    with stage_of(Router(hosts.directory / "load", load, redirecting=True)) as stage:
+    with stage_of(Router(hosts.directory / "load", load)) as stage:
+        stage.ip(stage.internet, f"link set {stage.far} down")
         figures = stage.generate("transactions", 0.5, "--in-flight", 8, "--timeout", 0.1)
     assert figures["completed"] == 0 and figures["incomplete"] >= 8 and figures["begun"] == figures["incomplete"], figures
+
+
+def test_a_refusal_is_a_reset(hosts, load):
+    """Nobody listens behind the gateway."""
+    with stage_of(Router(hosts.directory / "load", load)) as stage:
+        passing = stage.attach(stage.gateway, "pass", "--interface", stage.lan)
+        figures = stage.generate("transactions", 60, "--count", 100, *FEW)
+        passing.stop()
+    assert figures["completed"] == 0 and figures["reset"] == figures["begun"] >= 100, figures
 
 
 @pytest.mark.parametrize("redirecting", [False, True])
@@ -67,7 +76,7 @@ def test_forwarded_packets_are_counted_to_the_last(hosts, load, redirecting):
 def test_a_flood_is_answered_beside_ordinary_clients(hosts, build, load):
     with stage_of(Narthex(hosts.directory / "load", load, build)) as stage:
         figures = stage.generate(
-            "syn-flood", 1, "--sources", "10.96.0.0/12", "--flood-in-flight", 32, "--clients", 100, *FEW
+            "syn-flood", 1, "--sources", "10.96.0.0/12", "--flood-in-flight", 32, "--clients", 65536, *FEW
         )
     assert figures["flood_syn_acks"] > 10000, figures
     assert figures["completed"] > 100 and figures["wrong"] == figures["reset"] == figures["incomplete"] == 0, figures

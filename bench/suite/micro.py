@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The micro benchmarks (Google Benchmark, P1, P3, P4, P11): each is a program that interleaves floor and
+subject itself and gives the ratio of its rounds."""
+import json
+import re
+import subprocess
+
+from suite import plot
+from suite.figures import LOWER, Goal, number
+
+PROGRAMS = {  # and what --quick takes of each
+    "classifier_bench": "Authorised4/(1|1000|1000000|10000000)/|SynToSynAck",
+    "worker_bench": "GetTo511",
+    "rules_bench": ".",
+}
+
+
+def run_program(bench, name, chosen):
+    """{benchmark: its row}; empty if there is no such program."""
+    program = bench.build / "bench" / name
+    if not program.exists():
+        return {}
+    bench.say(f"{name}")
+    command = [program, "--benchmark_format=json", f"--benchmark_filter={chosen}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
+    assert done.returncode == 0, f"{name}: {done.stderr[-500:]}"
+    rows = {}
+    for row in json.loads(done.stdout)["benchmarks"]:
+        label = row["name"].replace("/manual_time", "")
+        label = re.sub(r"/iterations:\d+", "", label)
+        if row.get("error_occurred"):
+            bench.note(f"{name} {label}: {row['error_message']}")
+        else:
+            rows[label] = row
+    return rows
+
+
+def add(bench, program, rows):
+    """A figure for the time, and one for the ratio with the spread that the program gave."""
+    ratios = {}
+    for label, row in rows.items():
+        scale = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[row["time_unit"]]
+        bench.figure(f"{program}: {label}", "ns", [row["real_time"] * scale])
+        if "ratio" in row:
+            ratios[label] = bench.figure(
+                f"{program}: {label}, over the floor", "x", [row["ratio_min"], row["ratio"], row["ratio_max"]])
+    return ratios
+
+
+def floor_note(row):
+    return f"{number(row['real_time'])} ns over {number(row['floor_ns'])} ns"
+
+
+def hold(bench, rows, ratios, wanted):
+    """Goals on ratios: (id, what, limit, benchmark)."""
+    for identifier, what, limit, label in wanted:
+        figure = ratios.get(label)
+        note = floor_note(rows[label]) if figure else f"no benchmark {label}"
+        bench.goals.append(Goal(identifier, what, limit, LOWER, figure, note))
+
+
+def measure_classifier(bench):
+    rows = run_program(bench, "classifier_bench", PROGRAMS["classifier_bench"] if bench.quick else ".")
+    ratios = add(bench, "classifier_bench", rows)
+    hold(bench, rows, ratios, [
+        ("P1", "classifier, one logged-in client, over an empty program", 1.6, "Authorised4/1"),
+        ("P1", "classifier, 1 M random clients, over an empty program", 3, "Authorised4/1000000"),
+    ])
+    few, many = rows.get("Authorised4/1000000"), rows.get("Authorised4/10000000")
+    growth = bench.figure("P1: 10 M clients over 1 M", "x", [many["real_time"] / few["real_time"]]) if few and many else None
+    bench.goals.append(Goal("P1", "10 M clients, against 1 M", 1.3, LOWER, growth))
+    hold(bench, rows, ratios, [("P3", "SYN to SYN-ACK with cookie, over an empty program", 2.5, "SynToSynAck4")])
+    points = []
+    for label, row in rows.items():
+        found = re.fullmatch(r"Authorised4/(\d+)", label)
+        if found:
+            low, high = (row["floor_ns"] * row[key] for key in ("ratio_min", "ratio_max"))
+            points.append((int(found[1]), row["real_time"], min(low, row["real_time"]), max(high, row["real_time"])))
+    if len(points) > 1:
+        floor = [(x, rows[f"Authorised4/{x}"]["floor_ns"]) for x, *_ in points]
+        bench.plots["classifier-by-clients"] = lambda where: plot.lines(
+            "Classifier: a logged-in client's packet, by number of clients", where, "logged-in IPv4 clients, one picked at random",
+            "nanoseconds a packet", {"classifier": points, "empty program": [(x, y, y, y) for x, y in floor]})
+
+
+def measure_worker(bench):
+    rows = run_program(bench, "worker_bench", PROGRAMS["worker_bench"] if bench.quick else ".")
+    ratios = add(bench, "worker_bench", rows)
+    for label, words in (("GetTo511Curl4", "curl's request"), ("GetTo511Browser4", "a browser's request")):
+        figure = next((f for f in bench.figures if f.name == f"worker_bench: {label}"), None)
+        bench.goals.append(Goal("P4", f"worker, GET to 511, {words}", 180, LOWER, figure,
+                                "" if "rules_bench" in PROGRAMS and (bench.build / "bench/rules_bench").exists() else "without rules"))
+        hold(bench, rows, ratios, [("P4", f"the same, over the floor loop, {words}", 4, label)])
+
+
+def measure_rules(bench):
+    """P11. The benchmarks of rules_bench end in the number of patterns."""
+    rows = run_program(bench, "rules_bench", PROGRAMS["rules_bench"])
+    add(bench, "rules_bench", rows)
+    by_count = {}
+    for label, row in rows.items():
+        found = re.fullmatch(r"(\w+)/(\d+)", label)
+        if found:
+            by_count.setdefault(found[1], {})[int(found[2])] = row["real_time"]
+    per_request = next((c for c in by_count.values() if {100, 10000} <= set(c)), None)
+    what = "rules: 10,000 host patterns against 100, a request"
+    if per_request is None:
+        why = "no rules_bench in this build" if not rows else "rules_bench has no benchmark with 100 and 10,000 patterns"
+        bench.goals.append(Goal("P11", what, 1.5, LOWER, None, why))
+    else:
+        growth = bench.figure("P11: 10,000 patterns over 100", "x", [per_request[10000] / per_request[100]])
+        bench.goals.append(Goal("P11", what, 1.5, LOWER, growth, f"{number(per_request[10000])} ns over {number(per_request[100])} ns"))
+    bench.goals.append(Goal("P11", "a new rule set in force, seconds; no request lost", 1, LOWER, None, "bench/run has no reload under load yet"))
+    series = {name: [(n, t, t, t) for n, t in sorted(counts.items()) if n] for name, counts in by_count.items() if len(counts) > 1}
+    if series:
+        bench.plots["rules-by-patterns"] = lambda where: plot.lines(
+            "Rules: time by number of patterns", where, "patterns", "nanoseconds", series, log_y=True)
