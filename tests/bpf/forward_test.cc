@@ -103,6 +103,41 @@ const Payload kBody{std::string(40, 'x')};
 
 }  // namespace
 
+// Where no namespace can be made the verifier has its say at least, on the widest configuration.
+class ForwardLoads : public ClassifierFixture {
+ protected:
+  void SetUp() override {}
+};
+
+TEST_F(ForwardLoads, WhateverTheZonesForward) {
+  for (auto how : {NX_FORWARD_KERNEL, NX_FORWARD_FIB, NX_FORWARD_BRIDGE}) {
+    Load({.kinds = NX_KIND_MAC | NX_KIND_LINE,
+          .bind = NX_BIND_MAC | NX_BIND_VLAN,
+          .change = [&](nx_zone_config& config) {
+            config.forwarding = static_cast<uint8_t>(how);
+            SetTags(config.access_vlan, {100, 7});
+            config.uplink_count = NX_MAX_UPLINKS;
+          }});
+    ASSERT_NE(skeleton_, nullptr);
+    narthex_uplink* uplink = narthex_uplink__open();
+    auto& config = const_cast<nx_uplink_config&>(uplink->rodata->uplink_config);
+    config.zone_count = NX_MAX_ZONES;
+    config.forwards = 1u << NX_FORWARD_KERNEL | 1u << NX_FORWARD_FIB | 1u << NX_FORWARD_BRIDGE;
+    config.bridged = NX_MAX_ZONES;
+    for (nx_zone_config& zone : config.zones) {
+      zone.forwarding = static_cast<uint8_t>(how);
+      zone.pool_count = NX_MAX_POOLS;
+      zone.prefix_count = NX_MAX_PREFIXES;
+      zone.own_count = NX_MAX_OWN;
+      zone.resolver_count = NX_MAX_RESOLVERS;
+      zone.key_length_count = NX_MAX_KEY_LENGTHS;
+      zone.kinds = NX_KIND_MAC | NX_KIND_LINE;
+    }
+    EXPECT_EQ(narthex_uplink__load(uplink), 0) << how;
+    narthex_uplink__destroy(uplink);
+  }
+}
+
 // What a client sends. It has a session, unless it is .9.
 class ForwardUp : public ClassifierFixture {
  protected:
