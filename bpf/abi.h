@@ -81,7 +81,7 @@
 /* The classifier's clock: precise enough for expiry to the second. */
 #define NX_CLOCK_TICK_NS 10000000ull
 /* An answer that narthexd has not read so long after it was copied will not be waited for. */
-#define NX_UNREAD_NS 50000000ull
+#define NX_UNREAD_NS 200000000ull
 /* Connections that narthex has answered stay narthex's for so long after a login. */
 #define NX_STICKY_S 60
 /* What a client without a session may send or draw within one second, unless configured. */

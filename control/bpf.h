@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // BPF objects as values with owners: descriptors, mapped arrays, pins, links, programs. This,
-// pinned_maps and classifier*.cc are the only users of libbpf.
+// bpf_dns, pinned_maps and classifier*.cc are the only users of libbpf.
 #ifndef NARTHEX_CONTROL_BPF_H
 #define NARTHEX_CONTROL_BPF_H
 

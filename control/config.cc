@@ -82,6 +82,12 @@ Config ReadRoot(const toml::table& root) {
              {"dataplane", [&](const Value& v) { ReadDataplane(config, v); }},
              {"uplinks", [&](const Value& v) { config.uplinks = ReadUplinks(v); }},
              {"zone", [&](const Value& v) { ReadZones(config, v); }}});
+  for (const ZoneConfig& zone : config.zones)
+    if (!zone.garden_names.empty() && config.uplinks.empty())
+      Value(*root.get("zone"), "zone.garden.name")
+          .Refuse(fmt::format("zone '{}' has a garden by name: name the uplinks, where the "
+                              "resolvers' answers arrive",
+                              zone.name));
   for (const std::string& uplink : config.uplinks)
     for (const ZoneConfig& zone : config.zones)
       if (uplink == zone.interface)

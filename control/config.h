@@ -31,6 +31,29 @@ struct GardenEntry {
   bool operator==(const GardenEntry&) const = default;
 };
 
+// A garden entry by name; its addresses are learned from the resolvers' answers.
+struct GardenNameEntry {
+  std::string name;  // as ParseGardenName gives it
+  std::vector<PortRange> tcp;
+  std::vector<PortRange> udp;
+  bool operator==(const GardenNameEntry&) const = default;
+};
+
+enum class DnsMode { kOff, kObserve, kEnforce };
+
+// What DNS may be like before the login, and how long its answers open the garden.
+struct DnsConfig {
+  DnsMode mode = DnsMode::kOff;
+  uint8_t max_label = 63;      // bytes
+  uint8_t max_name = 160;      // bytes as text
+  uint16_t max_answer = 1232;  // bytes of an answer over UDP
+  uint32_t tunnel_bytes = 2000;
+  std::chrono::seconds tunnel_block = std::chrono::minutes(5);
+  std::chrono::seconds garden_ttl_min = std::chrono::minutes(5);
+  std::chrono::seconds garden_ttl_max = std::chrono::hours(1);
+  bool operator==(const DnsConfig&) const = default;
+};
+
 enum class Mode { kEnforce, kMonitor, kBypass };
 std::string_view ModeName(Mode mode);
 
@@ -75,6 +98,8 @@ struct ZoneConfig {
   std::string default_media_type = "html";
   std::vector<LanguageConfig> languages;  // the first is for everybody else
   std::vector<GardenEntry> garden;
+  std::vector<GardenNameEntry> garden_names;
+  DnsConfig dns;
   Forwarding forwarding = Forwarding::kKernel;
   std::string bridge_uplink;  // one of the uplinks, of no other zone; empty unless kBridge
   VlanTags access_vlan{};     // both empty if kKernel

@@ -7,6 +7,7 @@
 
 #include "bpf/abi.h"
 #include "control/config_values.h"
+#include "control/garden_name.h"
 #include "control/layout.h"
 
 namespace narthex {
@@ -19,12 +20,16 @@ std::vector<PortRange> ReadRanges(const Value& value) {
   return ranges;
 }
 
-GardenEntry ReadGarden(const Value& value) {
-  GardenEntry entry;
+// A prefix, or a name whose addresses are learned.
+void ReadGarden(const Value& value, ZoneConfig& zone) {
+  std::optional<Prefix> prefix;
+  GardenNameEntry entry;
   const toml::table& table = value.Table();
-  RequireKey(table, "zone.garden", "prefix");
+  if (table.contains("name") == table.contains("prefix"))
+    value.Refuse("wanted prefix = \"ADDRESS/LENGTH\" or name = \"HOST\", one of them");
   ReadTable(table, "zone.garden",
-            {{"prefix", [&](const Value& v) { entry.prefix = v.Parsed(ParsePrefix); }},
+            {{"prefix", [&](const Value& v) { prefix = v.Parsed(ParsePrefix); }},
+             {"name", [&](const Value& v) { entry.name = v.Parsed(ParseGardenName); }},
              {"tcp", [&](const Value& v) { entry.tcp = ReadRanges(v); }},
              {"udp", [&](const Value& v) { entry.udp = ReadRanges(v); }}});
   size_t ranges = entry.tcp.size() + entry.udp.size();
@@ -32,7 +37,57 @@ GardenEntry ReadGarden(const Value& value) {
   if (ranges > NX_MAX_GARDEN_RANGES)
     value.Refuse(
         fmt::format("{} port ranges, at most {} are possible", ranges, NX_MAX_GARDEN_RANGES));
-  return entry;
+  if (!prefix) return zone.garden_names.push_back(std::move(entry));
+  zone.garden.push_back({*prefix, std::move(entry.tcp), std::move(entry.udp)});
+}
+
+DnsConfig ReadDns(const Value& value) {
+  DnsConfig dns;
+  auto seconds = [](const Value& v) { return v.Parsed(ParseDuration); };
+  const toml::table& table = value.Table();
+  ReadTable(
+      table, "zone.dns",
+      {{"mode",
+        [&](const Value& v) {
+          std::string mode = v.OneOf({"off", "observe", "enforce"});
+          dns.mode = mode == "off"       ? DnsMode::kOff
+                     : mode == "observe" ? DnsMode::kObserve
+                                         : DnsMode::kEnforce;
+        }},
+       {"max_label",
+        [&](const Value& v) { dns.max_label = static_cast<uint8_t>(v.Integer(1, 63)); }},
+       {"max_name",
+        [&](const Value& v) { dns.max_name = static_cast<uint8_t>(v.Integer(1, 253)); }},
+       {"max_answer",
+        [&](const Value& v) { dns.max_answer = static_cast<uint16_t>(v.Integer(512, 65535)); }},
+       {"tunnel_bytes",
+        [&](const Value& v) {
+          dns.tunnel_bytes = static_cast<uint32_t>(v.Integer(200, 1'000'000));
+        }},
+       {"tunnel_block", [&](const Value& v) { dns.tunnel_block = seconds(v); }},
+       {"garden_ttl_min", [&](const Value& v) { dns.garden_ttl_min = seconds(v); }},
+       {"garden_ttl_max", [&](const Value& v) { dns.garden_ttl_max = seconds(v); }}});
+  if (dns.garden_ttl_max < dns.garden_ttl_min)
+    value.Refuse("garden_ttl_max is shorter than garden_ttl_min");
+  return dns;
+}
+
+// Names are of use only where answers can be read.
+void CheckNames(const ZoneConfig& zone, const Value& value) {
+  if (zone.garden_names.empty()) return;
+  if (zone.resolvers.empty())
+    value.Refuse(fmt::format("zone '{}' has a garden by name, but no resolvers", zone.name));
+  for (const GardenNameEntry& entry : zone.garden_names) {
+    size_t ranges = 0;
+    for (const GardenNameEntry& other : zone.garden_names)
+      if (MatchesGardenName(other.name, entry.name) || other.name == entry.name)
+        ranges += other.tcp.size() + other.udp.size();
+    if (ranges > NX_MAX_GARDEN_RANGES)
+      value.Refuse(
+          fmt::format("garden name '{}' has {} port ranges, those of other entries that "
+                      "match it included; at most {} are possible",
+                      entry.name, ranges, NX_MAX_GARDEN_RANGES));
+  }
 }
 
 std::vector<Prefix> ReadPrefixes(const Value& value, bool v4, size_t most) {
@@ -212,9 +267,11 @@ ZoneConfig ReadZone(const Value& value) {
        {"language", [&](const Value& v) { zone.languages = ReadLanguages(v); }},
        {"template", [&](const Value& v) { page = ReadTemplate(v); }},
        {"template_compact", [&](const Value& v) { compact_page = ReadTemplate(v); }},
-       {"garden", [&](const Value& v) {
-          for (const Value& entry : v.List(NX_MAX_GARDEN)) zone.garden.push_back(ReadGarden(entry));
-        }}});
+       {"garden",
+        [&](const Value& v) {
+          for (const Value& entry : v.List(NX_MAX_GARDEN)) ReadGarden(entry, zone);
+        }},
+       {"dns", [&](const Value& v) { zone.dns = ReadDns(v); }}});
   OrderLanguages(zone, default_language, table);
   for (LanguageConfig& language : zone.languages) {
     if (!language.page) language.page = page;
@@ -222,6 +279,7 @@ ZoneConfig ReadZone(const Value& value) {
   }
   CheckForwarding(zone, value);
   CheckPortalReachable(zone, Value(*table.get("portal_url"), "zone.portal_url"));
+  CheckNames(zone, value);
   if (zone.pools.empty() && zone.ipv6_prefixes.empty())
     value.Refuse(fmt::format("zone '{}' has no clients: name pools or ipv6_prefixes", zone.name));
   return zone;
@@ -274,7 +332,7 @@ void ReadZones(Config& config, const Value& value) {
     ZoneConfig zone = ReadZone(element);
     CheckAgainstEarlier(config.zones, zone, element.Table());
     zone.id = static_cast<uint16_t>(config.zones.size() + 1);
-    garden_entries += zone.garden.size();
+    garden_entries += zone.garden.size() + zone.garden_names.size();
     config.zones.push_back(std::move(zone));
     if (Layout::PoolAddresses(config.zones) > (1u << 24))
       element.Refuse("the pools of all zones have more than 2^24 addresses");

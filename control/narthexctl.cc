@@ -13,6 +13,7 @@
 
 #include "control/config_values.h"
 #include "control/ctl/client.h"
+#include "control/ctl/garden.h"
 #include "control/ctl/output.h"
 
 namespace narthex::ctl {
@@ -29,8 +30,10 @@ Examples:
   narthexctl explain 10.51.1.2
   narthexctl status
   narthexctl reload
+  narthexctl garden list
+  narthexctl garden test idp.example.com:443
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such session, 4 narthexd not reachable,
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such session, not in the garden, 4 narthexd not reachable,
 5 refused (not permitted, or the session table is full).
 )";
 
@@ -151,6 +154,28 @@ int Reload(Client& client, const Options& options) {
                 kFailed);
 }
 
+int GardenList(Client& client, const Options& options) {
+  v1::ListGardenResponse answer;
+  auto status = client.ListGarden(answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  return kOk;
+}
+
+int GardenTest(Client& client, const Options& options) {
+  v1::TestGardenRequest request;
+  if (!ParseHostPort(options.name, request))
+    return Report(
+        fmt::format("'{}' is no HOST[:PORT]; IPv6 with a port is [ADDRESS]:PORT", options.name),
+        kUsage);
+  request.set_zone(options.zone);
+  v1::TestGardenResponse answer;
+  auto status = client.TestGarden(request, answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  return answer.admitted() ? kOk : kNotFound;
+}
+
 int Explain(Client& client, const Options& options) {
   v1::Explanation answer;
   auto status = client.Explain(options.name, answer);
@@ -198,6 +223,13 @@ void Describe(CLI::App& app, Options& options, Command& chosen) {
   terminate->add_flag("--yes", options.yes, "Do not ask");
   leaf(app, "status", "Sessions, interfaces, workers and counters", Status);
   leaf(app, "reload", "Read the configuration again and put it in force", Reload);
+  CLI::App* garden = app.add_subcommand("garden", "What clients reach before they log in");
+  garden->require_subcommand(1);
+  leaf(*garden, "list", "Entries, and the addresses learned for names", GardenList)->fallthrough();
+  CLI::App* test = leaf(*garden, "test", "Whether the garden admits a host, and why", GardenTest);
+  test->add_option("HOST", options.name, "HOST|ADDRESS[:PORT]")->required();
+  test->add_option("--zone", options.zone, "In this zone only");
+  test->fallthrough();
   CLI::App* explain = leaf(app, "explain", "What happens to a client's packets, and why", Explain);
   explain->add_option("ADDRESS", options.name, "Address of the client")->required();
   for (CLI::App* each : {authorise, get, terminate, explain}) each->fallthrough();

@@ -15,13 +15,16 @@
 #include <filesystem>
 
 #include "control/api_server.h"
+#include "control/bpf_dns.h"
 #include "control/classifier.h"
 #include "control/clock.h"
 #include "control/config.h"
 #include "control/expiry.h"
+#include "control/garden_service.h"
 #include "control/gateway_service.h"
 #include "control/instance.h"
 #include "control/interface_watch.h"
+#include "control/own_addresses.h"
 #include "control/policy_check.h"
 #include "control/policy_snapshot.h"
 #include "control/reload.h"
@@ -139,6 +142,15 @@ Outcome Serve(const Config& config, const std::string& path) {
   spdlog::info("sessions: {} kept, {} added, {} removed in the map", reconciled->kept,
                reconciled->added, reconciled->removed);
   if (auto filled = (*classifier)->FillGarden(config.zones); !filled) return filled;
+  BpfLearnedTable learned_table((*classifier)->maps());
+  HostAddresses host_addresses;
+  LearnedGarden learned(learned_table, clock,
+                        [&](const Address& address) { return host_addresses.Contains(address); });
+  if (auto taken = learned.Start(); !taken) return taken;
+  auto dns_table = BpfDnsTable::Over((*classifier)->maps());
+  if (!dns_table) return Fail(dns_table.error());
+  DnsWatch dns_watch(learned, **dns_table, clock);
+  if (auto applied = dns_watch.Apply(config.zones); !applied) return applied;
   CookieKeys cookie_keys((*classifier)->cookie_keys());
   cookie_keys.Start();
   auto identity = (*classifier)->maps().Identity();
@@ -153,10 +165,14 @@ Outcome Serve(const Config& config, const std::string& path) {
              [](const Config& next) -> Outcome { return SetLogLevel(next.log_level), Outcome(); });
   reload.Add("garden", [&](const Config& next) { return (*classifier)->FillGarden(next.zones); });
   reload.Add("policy", [&](const Config& next) { return policy.Write(next); });
+  // Last: what was learned does not come back if a later part fails.
+  reload.Add("garden by name", [&](const Config& next) { return dns_watch.Apply(next.zones); });
   Peers peers;
   SessionService session_service(sessions, clock, peers);
   GatewayService gateway_service({**classifier, sessions, layout, clock, peers, policy, reload});
-  auto api = ApiServer::Listen(config.socket_path, {&session_service, &gateway_service}, peers);
+  GardenService garden_service(learned, dns_watch, reload, clock);
+  auto api = ApiServer::Listen(config.socket_path,
+                               {&session_service, &gateway_service, &garden_service}, peers);
   if (!api) return Fail(api.error());
   if (auto attached = (*classifier)->Attach(); !attached) return attached;
   (*instance)->Keep();
@@ -165,6 +181,10 @@ Outcome Serve(const Config& config, const std::string& path) {
     Expiry expiry(sessions, cookie_keys, clock);
     auto watch = InterfaceWatch::Start([&] { (*classifier)->FollowInterfaces(); });
     if (!watch) return Fail(watch.error());
+    auto answers = AnswerRing::Start((*classifier)->maps(),
+                                     [&](const nx_dns_answer& answer) { dns_watch.Answer(answer); },
+                                     [&] { dns_watch.Tick(); });
+    if (!answers) return Fail(answers.error());
     sessions.OnEarlierExpiry([&] { expiry.Wake(); });
     (*api)->Start();
     auto count = sessions.Count();

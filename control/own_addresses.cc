@@ -26,20 +26,51 @@ uint32_t HostOrder(const sockaddr* address) {
   return ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr);
 }
 
+using Interfaces = std::unique_ptr<ifaddrs, decltype(&freeifaddrs)>;
+
+Interfaces ReadInterfaces() {
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) list = nullptr;
+  return {list, freeifaddrs};
+}
+
+Address V6Address(const sockaddr* address) {
+  Address out;
+  std::memcpy(out.bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 16);
+  return out;
+}
+
+std::set<Address> ReadHostAddresses() {
+  std::set<Address> addresses;
+  Interfaces interfaces = ReadInterfaces();
+  for (const ifaddrs* entry = interfaces.get(); entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr) continue;
+    if (entry->ifa_addr->sa_family == AF_INET6) addresses.insert(V6Address(entry->ifa_addr));
+    if (entry->ifa_addr->sa_family == AF_INET)
+      addresses.insert(Address::FromV4(HostOrder(entry->ifa_addr)));
+  }
+  return addresses;
+}
+
 }  // namespace
 
+bool HostAddresses::Contains(const Address& address) {
+  using std::chrono::steady_clock;
+  std::lock_guard lock(mutex_);
+  if (addresses_.empty() || steady_clock::now() - read_at_ > std::chrono::seconds(1)) {
+    addresses_ = ReadHostAddresses();
+    read_at_ = steady_clock::now();
+  }
+  return addresses_.contains(address);
+}
+
 std::vector<Address> OwnAddresses(const ZoneConfig& zone) {
-  ifaddrs* list = nullptr;
-  if (getifaddrs(&list) != 0) return {};
-  std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
   std::set<Address> found;
-  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+  Interfaces interfaces = ReadInterfaces();
+  for (const ifaddrs* entry = interfaces.get(); entry != nullptr; entry = entry->ifa_next) {
     if (entry->ifa_addr == nullptr) continue;
     if (entry->ifa_addr->sa_family == AF_INET6) {
-      Address address;
-      std::memcpy(address.bytes.data(),
-                  &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr, 16);
-      found.insert(address);
+      found.insert(V6Address(entry->ifa_addr));
     } else if (entry->ifa_addr->sa_family == AF_INET) {
       uint32_t address = HostOrder(entry->ifa_addr);
       found.insert(Address::FromV4(address));

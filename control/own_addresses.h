@@ -3,6 +3,9 @@
 #ifndef NARTHEX_CONTROL_OWN_ADDRESSES_H
 #define NARTHEX_CONTROL_OWN_ADDRESSES_H
 
+#include <chrono>
+#include <mutex>
+#include <set>
 #include <vector>
 
 #include "control/address.h"
@@ -14,6 +17,18 @@ namespace narthex {
 // networks, as far as they lie in the zone's pools or prefixes; ascending, at most NX_MAX_OWN.
 // As they are now: narthexd reads them when it loads the classifier.
 std::vector<Address> OwnAddresses(const ZoneConfig& zone);
+
+// The addresses of this host's interfaces as they are now; asks the kernel at most once a second.
+// Thread-safe.
+class HostAddresses {
+ public:
+  bool Contains(const Address& address);
+
+ private:
+  std::mutex mutex_;
+  std::set<Address> addresses_;
+  std::chrono::steady_clock::time_point read_at_;
+};
 
 }  // namespace narthex
 

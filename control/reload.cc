@@ -17,6 +17,8 @@ void IgnoreRuntimeKeys(const ZoneConfig& now, ZoneConfig& next) {
   next.default_media_type = now.default_media_type;
   next.languages = now.languages;
   next.garden = now.garden;
+  next.garden_names = now.garden_names;
+  next.dns = now.dns;
 }
 
 void IgnoreRuntimeKeys(const Config& now, Config& next) {

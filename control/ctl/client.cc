@@ -33,6 +33,7 @@ Client::Client(const std::string& socket, std::chrono::milliseconds timeout) : t
       grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
   sessions_ = v1::Sessions::NewStub(channel);
   gateway_ = v1::Gateway::NewStub(channel);
+  garden_ = v1::Garden::NewStub(channel);
 }
 
 std::unique_ptr<grpc::ClientContext> Client::Context() const {
@@ -82,6 +83,15 @@ grpc::Status Client::Reload(v1::ReloadResponse& response) {
 
 grpc::Status Client::GetStatus(v1::Status& status) {
   return gateway_->GetStatus(Context().get(), {}, &status);
+}
+
+grpc::Status Client::ListGarden(v1::ListGardenResponse& garden) {
+  return garden_->ListGarden(Context().get(), {}, &garden);
+}
+
+grpc::Status Client::TestGarden(const v1::TestGardenRequest& request,
+                                v1::TestGardenResponse& answer) {
+  return garden_->TestGarden(Context().get(), request, &answer);
 }
 
 grpc::Status Client::Explain(const std::string& address, v1::Explanation& explanation) {

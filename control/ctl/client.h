@@ -31,6 +31,8 @@ class Client {
   grpc::Status Terminate(const std::string& name, v1::TerminateSessionResponse& response);
   grpc::Status Reload(v1::ReloadResponse& response);
   grpc::Status GetStatus(v1::Status& status);
+  grpc::Status ListGarden(v1::ListGardenResponse& garden);
+  grpc::Status TestGarden(const v1::TestGardenRequest& request, v1::TestGardenResponse& answer);
   grpc::Status Explain(const std::string& address, v1::Explanation& explanation);
 
  private:
@@ -39,6 +41,7 @@ class Client {
   std::chrono::milliseconds timeout_;
   std::unique_ptr<v1::Sessions::Stub> sessions_;
   std::unique_ptr<v1::Gateway::Stub> gateway_;
+  std::unique_ptr<v1::Garden::Stub> garden_;
 };
 
 }  // namespace narthex::ctl

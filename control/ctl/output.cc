@@ -11,27 +11,6 @@
 namespace narthex::ctl {
 namespace {
 
-using Row = std::vector<std::string>;
-
-// Columns as wide as their widest cell, two blanks between; numbers to the right.
-std::string Align(const std::vector<Row>& rows, const std::vector<bool>& right) {
-  std::vector<size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) {
-      if (i > 0) line += "  ";
-      line += right[i] ? fmt::format("{:>{}}", row[i], widths[i])
-                       : fmt::format("{:<{}}", row[i], widths[i]);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  }
-  return text;
-}
-
 std::string LocalTime(const google::protobuf::Timestamp& time) {
   time_t seconds = time.seconds();
   tm local{};
@@ -91,6 +70,24 @@ uint64_t CounterOf(const v1::WorkerStatus& worker, std::string_view name) {
 }
 
 }  // namespace
+
+std::string Align(const std::vector<Row>& rows, const std::vector<bool>& right) {
+  std::vector<size_t> widths(rows.front().size());
+  for (const Row& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (i > 0) line += "  ";
+      line += right[i] ? fmt::format("{:>{}}", row[i], widths[i])
+                       : fmt::format("{:<{}}", row[i], widths[i]);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
 
 std::string Json(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;

@@ -12,6 +12,10 @@
 
 namespace narthex::ctl {
 
+using Row = std::vector<std::string>;
+// Columns as wide as their widest cell, two blanks between; those of `right` to the right.
+std::string Align(const std::vector<Row>& rows, const std::vector<bool>& right);
+
 // snake_case names, every field present; one document, newline at the end.
 std::string Json(const google::protobuf::Message& message);
 std::string Json(const std::vector<v1::Session>& sessions);  // {"sessions": […]}

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "tests/harness/dns.h"
 #include "tests/harness/gateway.h"
 
 namespace narthex::test {
@@ -56,7 +57,30 @@ std::string SegmentStep(uint8_t control, int offset, const std::string& data) {
   return Step(control | 8, bytes);
 }
 
+void WriteDns(const fs::path& directory) {
+  using namespace dns;
+  const std::string address = "\xcb\x00\x71\x07"s, address6(16, '\x20');
+  const Record a{.owner = Pointer(12), .data = address};
+  const Message messages[] = {
+      {.answers = {a, a}},
+      {.type = kAaaa, .answers = {{.owner = Pointer(12), .type = kAaaa, .data = address6}}},
+      {.answers = {{.owner = Pointer(12), .type = kCname, .data = Name("x.cdn.example")},
+                   {.owner = Pointer(45), .data = address}}},
+      {.answers = {{.owner = Pointer(12), .type = kCname, .data = Pointer(12)}}},
+      {.name = "a.b",
+       .type = kTxt,
+       .answers = {{.owner = Pointer(12), .type = kTxt, .data = "\1x"}}},
+      {.type = kAny, .answers = {a}, .flags = 0x8183},
+      {.flags = 0x0100},
+      {.count = 9, .rest = Pointer(12)},
+      {.rest = std::string("\0\0\x29\4\xd0\0\0\0\0\0\0", 11)},
+  };
+  Corpus corpus(directory / "dns_message");
+  for (const Message& message : messages) corpus.Add(message.Bytes());
+}
+
 void Write(const fs::path& directory) {
+  WriteDns(directory);
   Gateway gateway;
   const Connection v4{.gateway = &gateway};
   const Connection v6{.gateway = &gateway, .ipv6 = true};
