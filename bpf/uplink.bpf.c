@@ -55,11 +55,12 @@ static __always_inline enum nx_reason judge_stranger(struct xdp_md *ctx, zone_co
 	turn(&p->flow);
 	if (is_control(zone, p))
 		return NX_REASON_DOWNLINK_CONTROL;
-	if (in_garden(&p->flow, p->protocol))
-		return NX_REASON_DOWNLINK_GARDEN;
+	/* First: a resolver teaches, also if the garden admits it. */
 	if ((p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) &&
 	    is_resolver(zone, &p->flow))
 		return judge_answer(ctx, zone, p);
+	if (in_garden(&p->flow, p->protocol))
+		return NX_REASON_DOWNLINK_GARDEN;
 	return NX_REASON_UNSOLICITED;
 }
 

@@ -145,6 +145,13 @@ TEST_F(Dns, OnlyAnswersOfResolversToStrangersAreCopied) {
   EXPECT_TRUE(Answers().empty()) << "nobody wants to know";
 }
 
+TEST_F(Dns, AResolverInsideTheGardenTeaches) {
+  SetRules({.learn = 1});
+  AddGarden("198.51.100.0", 24, {{53, 53, 17, {}}});
+  EXPECT_STREQ(ReasonName(RunDownlink(Answer(dns::Message{}.Bytes())).reason), "DOWNLINK_DNS");
+  EXPECT_EQ(Answers().size(), 1u);
+}
+
 TEST_F(Dns, CopiesAreTheMessageUpToTheirBound) {
   SetRules({.learn = 1});
   for (size_t bytes : {12, 13, 64, 512, 1399, 1400, 1401, 1472}) {

@@ -73,7 +73,7 @@ def fetch(plan, address, result):
 def main(plan):
     family = socket.AF_INET6 if ":" in plan["server"] else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM)
-    sock.settimeout(1)
+    sock.settimeout(plan.get("patience_s", 1))
     sock.bind((plan["source"], 0))
     sock.connect((plan["server"], 53))
     results = []
