@@ -122,8 +122,14 @@ class Narthex(Subject):
             text = self.gateway.config.read_text()
             self.gateway.config.write_text(text.replace("[dataplane]\n", "[dataplane]\nidle_backoff = false\n", 1))
         self.stack.callback(self.gateway.stop)
+        self.stack.callback(self.stop_narthexd)
         self.gateway.start()
         cpu.place_workers(self.gateway.dataplane.pid, stage.cpus["server"])
+
+    def stop_narthexd(self):
+        """With a million sessions that takes longer than a test would wait."""
+        if self.gateway.narthexd is not None and self.gateway.narthexd.alive():
+            self.gateway.narthexd.stop(120)
 
     def zone(self):
         text = zone("bench", self.stage.lan, self.pool, "2001:db8:51:1::/64")
