@@ -184,7 +184,8 @@ enum nx_reason {
 	X(INCOMPLETE_REQUEST, "request pieces kept for reassembly")                        \
 	X(REASSEMBLED, "requests completed from pieces")                                   \
 	X(REASSEMBLY_EVICTED, "request pieces dropped because the table was full")         \
-	X(REASSEMBLY_EXPIRED, "request pieces dropped by the timer")
+	X(REASSEMBLY_EXPIRED, "request pieces dropped by the timer")                       \
+	X(SILENT, "requests left without an answer by a rule")
 
 enum nx_worker_counter {
 #define X(name, words) NX_WORKER_##name,

@@ -32,6 +32,28 @@ Decision Decide(const HttpRequest& request, const Offer& offer) {
   return {ForMethod(AnswerIn(type), head), language};
 }
 
+Decision Decide(const HttpRequest& request, const Offer& offer, const RuleView& view) {
+  if (!view.rules) return Decide(request, offer);
+  const uint32_t index = view.rules->Find(request, view.zone, *view.state);
+  if (index == RuleSet::kNone) return Decide(request, offer);
+  std::atomic<uint64_t>& hits = view.state->hits[index];
+  hits.store(hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  const Rule& rule = view.rules->Rules()[index];
+  switch (rule.respond) {
+    case Respond::kRedirect:
+      return {ForMethod(Answer::kRedirect, request.method == HttpMethod::kHead), 0, rule.variant};
+    case Respond::kReset:
+      return {Answer::kReset};
+    case Respond::kSilent:
+      return {Answer::kSilent};
+    case Respond::kNetworkAuthenticationRequired:
+      break;
+  }
+  Decision decision = Decide(request, offer);
+  decision.variant = rule.variant;
+  return decision;
+}
+
 Decision DecideError(HttpError error, bool head) {
   switch (error) {
     case HttpError::kTargetTooLong:

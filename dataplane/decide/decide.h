@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chooses the response to a request. Later rules (a 302 for the operating systems' probes) are
-// asked before this default.
+// Chooses the response to a request: what the first rule that holds says (decide/rules.h), or the
+// 511.
 //
-// Threads: pure functions of their arguments.
+// Threads: pure functions of their arguments, but for the worker's own RuleState.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 
 #include "decide/accept.h"
 #include "decide/language.h"
+#include "decide/rules.h"
 #include "parse/http_request.h"
 
 namespace narthex {
@@ -32,9 +33,14 @@ enum class Answer : uint8_t {
   kVersionNotSupported,
   kVersionNotSupportedHead,
   kHttp2GoAway,  // frames, not text: has no HEAD
-  kReset,        // RST; nothing rendered
+  // Rendered once for each URL.
+  kRedirect,
+  kRedirectHead,
+  // Nothing rendered.
+  kReset,
+  kSilent,
 };
-inline constexpr size_t kRenderedAnswers = static_cast<size_t>(Answer::kReset);
+inline constexpr size_t kRenderedAnswers = static_cast<size_t>(Answer::kRedirect);
 // The first of them are rendered in each language of a zone.
 inline constexpr size_t kLocalisedAnswers = static_cast<size_t>(Answer::kBadRequest);
 
@@ -43,10 +49,11 @@ constexpr bool IsNetworkAuthenticationRequired(Answer answer) {
 }
 
 // What a zone's response is chosen by: one of the above in one of the zone's languages. Errors
-// have one language only.
+// have one language only. `variant`: which page of a 511, which URL of a redirect; 0 is the zone's.
 struct Decision {
   Answer answer;
   uint8_t language = 0;
+  uint16_t variant = 0;
 
   bool operator==(const Decision&) const = default;
 };
@@ -56,6 +63,17 @@ struct Offer {
   MediaType default_media_type = MediaType::kHtml;
   LanguageTags languages = {"en"};  // lower case; the first is for everybody else
 };
+
+// The rules that a worker asks, and what it writes while it does; null: none.
+struct RuleView {
+  const RuleSet* rules = nullptr;
+  RuleState* state = nullptr;
+  uint32_t zone = 0;  // index of the zone
+};
+
+// As below, but a rule may say otherwise; counts its hit.
+[[nodiscard]] Decision Decide(const HttpRequest& request, const Offer& offer,
+                              const RuleView& rules);
 
 // The answer to a complete request: 511 in the form that `Accept` prefers (RFC 9110 §12.5.1) and
 // the language that `Accept-Language` does (§12.5.4).

@@ -49,4 +49,19 @@ uint8_t ChooseLanguage(std::string_view accept_language, const LanguageTags& tag
   return static_cast<uint8_t>(chosen);
 }
 
+std::string_view PreferredLanguage(std::string_view accept_language) {
+  constexpr int kFullWeight = 1000;
+  std::string_view preferred;
+  int highest = 0;
+  for (int i = 0; i < kMaxRanges && !accept_language.empty() && highest < kFullWeight; i++) {
+    std::string_view parameters = Take(accept_language, ',');
+    const std::string_view range = Take(parameters, ';');
+    const int weight = WeightOf(parameters);
+    if (weight <= highest || range.empty()) continue;
+    preferred = range;
+    highest = weight;
+  }
+  return preferred;
+}
+
 }  // namespace narthex

@@ -19,4 +19,7 @@ inline constexpr size_t kMaxLanguageTagBytes = 35;  // RFC 5646 §4.4.1
 // does.
 [[nodiscard]] uint8_t ChooseLanguage(std::string_view accept_language, const LanguageTags& tags);
 
+// The range that the field wants most, the first among equals; empty if there is none.
+[[nodiscard]] std::string_view PreferredLanguage(std::string_view accept_language);
+
 }  // namespace narthex

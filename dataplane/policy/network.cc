@@ -12,40 +12,6 @@ namespace {
 
 constexpr size_t kMaxTemplateBytes = 16384;
 
-// An absolute URL of ASCII that can stand in HTML, JSON and text (RFC 3986 §2).
-std::string Url(const json& object, const char* name, bool only_https) {
-  std::string url = Text(object, name);
-  const bool http = url.rfind("http://", 0) == 0 && url.size() > 7;
-  const bool https = url.rfind("https://", 0) == 0 && url.size() > 8;
-  if (!https && (only_https || !http)) {
-    throw BadSnapshot(std::string("\"") + name + "\" is no absolute " +
-                      (only_https ? "https" : "http or https") + " URL");
-  }
-  for (char c : url) {
-    if (static_cast<uint8_t>(c) <= 0x20 || static_cast<uint8_t>(c) >= 0x7f ||
-        std::strchr("\"<>\\^`{|}", c)) {
-      throw BadSnapshot(std::string("\"") + name +
-                        "\" holds characters that a URL must percent-encode");
-    }
-  }
-  return url;
-}
-
-// A page is no single line: what it may hold is checked after rendering.
-std::optional<PageTemplate> Template(const json& language, const char* name) {
-  if (!language.contains(name)) return std::nullopt;
-  const json& page = Member(language, name);
-  if (!page.is_object()) throw BadSnapshot(std::string("\"") + name + "\" is no object");
-  const json& text = Member(page, "text");
-  if (!text.is_string()) throw BadSnapshot(std::string("\"") + name + "\" has no text");
-  PageTemplate read{Text(page, "file"), text.get<std::string>()};
-  if (read.text.size() > kMaxTemplateBytes) {
-    throw BadSnapshot(read.file + ": " + std::to_string(read.text.size()) +
-                      " bytes are no page for one segment");
-  }
-  return read;
-}
-
 std::string Tag(const json& language) {
   std::string tag = Text(language, "tag", kMaxLanguageTagBytes);
   for (char c : tag) {
@@ -65,8 +31,8 @@ LanguageDescription ReadLanguage(const json& language) {
   if (own || language.contains("title")) read.title = Text(language, "title");
   if (own || language.contains("message")) read.message = Text(language, "message");
   if (own || language.contains("link_text")) read.link_text = Text(language, "link_text");
-  read.page = Template(language, "template");
-  read.compact_page = Template(language, "template_compact");
+  read.page = ReadTemplate(language, "template");
+  read.compact_page = ReadTemplate(language, "template_compact");
   return read;
 }
 
@@ -99,11 +65,44 @@ MediaType DefaultMediaType(const json& zone) {
 
 }  // namespace
 
+std::string ReadUrl(const json& object, const char* name, bool only_https) {
+  std::string url = Text(object, name);
+  const bool http = url.rfind("http://", 0) == 0 && url.size() > 7;
+  const bool https = url.rfind("https://", 0) == 0 && url.size() > 8;
+  if (!https && (only_https || !http)) {
+    throw BadSnapshot(std::string("\"") + name + "\" is no absolute " +
+                      (only_https ? "https" : "http or https") + " URL");
+  }
+  for (char c : url) {
+    if (static_cast<uint8_t>(c) <= 0x20 || static_cast<uint8_t>(c) >= 0x7f ||
+        std::strchr("\"<>\\^`{|}", c)) {
+      throw BadSnapshot(std::string("\"") + name +
+                        "\" holds characters that a URL must percent-encode");
+    }
+  }
+  return url;
+}
+
+// A page is no single line: what it may hold is checked after rendering.
+std::optional<PageTemplate> ReadTemplate(const json& owner, const char* name) {
+  if (!owner.contains(name)) return std::nullopt;
+  const json& page = Member(owner, name);
+  if (!page.is_object()) throw BadSnapshot(std::string("\"") + name + "\" is no object");
+  const json& text = Member(page, "text");
+  if (!text.is_string()) throw BadSnapshot(std::string("\"") + name + "\" has no text");
+  PageTemplate read{Text(page, "file"), text.get<std::string>()};
+  if (read.text.size() > kMaxTemplateBytes) {
+    throw BadSnapshot(read.file + ": " + std::to_string(read.text.size()) +
+                      " bytes are no page for one segment");
+  }
+  return read;
+}
+
 NetworkDescription ReadNetwork(const json& zone) {
   NetworkDescription network;
   network.network_name = Text(zone, "network_name");
-  network.portal_url = Url(zone, "portal_url", false);
-  if (zone.contains("api_url")) network.api_url = Url(zone, "api_url", true);
+  network.portal_url = ReadUrl(zone, "portal_url", false);
+  if (zone.contains("api_url")) network.api_url = ReadUrl(zone, "api_url", true);
   network.default_media_type = DefaultMediaType(zone);
   network.languages = ReadLanguages(zone);
   return network;

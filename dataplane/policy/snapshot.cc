@@ -10,11 +10,12 @@
 
 #include "policy/members.h"
 #include "policy/network.h"
+#include "policy/rules.h"
 
 namespace narthex {
 namespace {
 
-constexpr size_t kMaxSnapshotBytes = 16 << 20;
+constexpr size_t kMaxSnapshotBytes = 128 << 20;
 
 std::string Name(const json& object, const char* name, size_t max_bytes) {
   std::string text = Text(object, name, max_bytes);
@@ -35,14 +36,17 @@ std::string InterfaceName(const json& object) {
   return text;
 }
 
-ZoneSnapshot ParseZone(const json& zone) {
+ZoneSnapshot ParseZone(const json& zone, const RuleList& rules) {
   if (!zone.is_object()) throw BadSnapshot("a zone is no object");
   const auto id = static_cast<uint16_t>(Number(zone, "id", 1, UINT16_MAX));
   const auto queues = static_cast<uint16_t>(Number(zone, "queues", 1, NX_MAX_QUEUES));
   const auto worker_base =
       static_cast<uint16_t>(Number(zone, "worker_base", 0, NX_MAX_WORKERS - queues));
   std::string error;
-  auto responses = ResponseSet::Render(ReadNetwork(zone), error);
+  NetworkDescription network = ReadNetwork(zone);
+  network.rule_pages = rules.pages;
+  network.redirects = rules.redirects;
+  auto responses = ResponseSet::Render(network, error);
   if (!responses) throw BadSnapshot(error);
   return {id, Name(zone, "name", 64), InterfaceName(zone), queues, worker_base, *responses};
 }
@@ -56,17 +60,22 @@ std::string ZoneLabel(const json& zone, size_t index) {
   }
 }
 
-void ParseZones(const json& root, Snapshot& snapshot) {
+void ParseZonesAndRules(const json& root, Snapshot& snapshot) {
   const json& zones = Member(root, "zones");
   if (!zones.is_array() || zones.empty() || zones.size() > NX_MAX_ZONES) {
     throw BadSnapshot("\"zones\" is no list of 1 to " + std::to_string(NX_MAX_ZONES) + " zones");
   }
+  std::vector<std::string> names;
+  for (const json& zone : zones) {
+    names.push_back(zone.is_object() && zone.contains("name") ? Name(zone, "name", 64) : "");
+  }
+  RuleList rules = ReadRules(root, names);
   std::set<uint16_t> ids;
   std::set<std::string> interfaces;
   std::set<uint32_t> workers;
   for (size_t i = 0; i < zones.size(); i++) {
     try {
-      ZoneSnapshot zone = ParseZone(zones[i]);
+      ZoneSnapshot zone = ParseZone(zones[i], rules);
       if (!ids.insert(zone.id).second) throw BadSnapshot("\"id\" is used twice");
       if (!interfaces.insert(zone.interface).second) {
         throw BadSnapshot("\"interface\" is used twice");
@@ -80,6 +89,12 @@ void ParseZones(const json& root, Snapshot& snapshot) {
     } catch (const BadSnapshot& bad) {
       throw BadSnapshot(ZoneLabel(zones[i], i) + ": " + bad.what());
     }
+  }
+  std::string error;
+  snapshot.rules = RuleSet::Compile(std::move(rules.rules), error);
+  if (!snapshot.rules) throw BadSnapshot(error);
+  for (uint32_t i = 0; i < snapshot.WorkerCount(); i++) {
+    snapshot.rule_states.push_back(std::make_unique<RuleState>(snapshot.rules->NewState()));
   }
 }
 
@@ -120,7 +135,7 @@ std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view text, std::string
     }
     snapshot->hugepages = hugepages == "auto";
     snapshot->idle_backoff = Flag(root, "idle_backoff");
-    ParseZones(root, *snapshot);
+    ParseZonesAndRules(root, *snapshot);
     return snapshot;
   } catch (const json::exception& bad) {
     error = std::string("no JSON: ") + bad.what();
@@ -137,9 +152,11 @@ std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::strin
         "no policy snapshot at " + path + " (" + std::strerror(errno) + "): start narthexd first";
     return nullptr;
   }
-  std::string text(kMaxSnapshotBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
+  std::string text;
+  for (char buffer[65536]; text.size() <= kMaxSnapshotBytes && file;) {
+    file.read(buffer, sizeof(buffer));
+    text.append(buffer, static_cast<size_t>(file.gcount()));
+  }
   if (text.size() > kMaxSnapshotBytes) {
     error = path + ": larger than " + std::to_string(kMaxSnapshotBytes) + " bytes";
     return nullptr;

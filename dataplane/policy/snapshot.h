@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "decide/rules.h"
 #include "reply/response.h"
 
 namespace narthex {
@@ -35,6 +36,9 @@ struct Snapshot {
   bool hugepages;  // where there are any
   bool idle_backoff;
   std::vector<ZoneSnapshot> zones;
+  std::unique_ptr<const RuleSet> rules;
+  // One for each worker, in the order of zones and queues; written by that worker.
+  std::vector<std::unique_ptr<RuleState>> rule_states;
 
   uint32_t WorkerCount() const;
   // Whether `other` can replace this one while the workers run.

@@ -26,12 +26,20 @@ struct LanguageDescription {
   std::optional<PageTemplate> compact_page;
 };
 
+// A page that a rule asks for in place of the zone's.
+struct RulePage {
+  std::optional<PageTemplate> page;
+  std::optional<PageTemplate> compact_page;
+};
+
 struct NetworkDescription {
   std::string network_name;  // UTF-8
   std::string portal_url;    // absolute, http or https
   std::string api_url;       // RFC 8908; may be empty
   MediaType default_media_type = MediaType::kHtml;
   std::vector<LanguageDescription> languages = {{}};  // the first is for everybody else
+  std::vector<RulePage> rule_pages;                   // variants 1, 2, … of the 511
+  std::vector<std::string> redirects;  // variants 1, 2, … of the 302; 0: portal_url
 };
 
 }  // namespace narthex

@@ -3,8 +3,8 @@
 //
 // Each answer exists twice: full, for clients whose MSS is 1220 or more, and compact, for 536.
 // Either fits one segment, headers included (bpf/abi.h). A zone whose texts do not fit is refused
-// with the number of bytes too many. A field that changes with time (the Date of a 302) would be an
-// offset in Response, written and summed by the segment's writer; nothing needs one yet.
+// with the number of bytes too many. The Date of a 302 is a gap in Response, filled and summed by
+// the segment's writer from the worker's DateText.
 //
 // Threads: immutable once built; any number of readers.
 #pragma once
@@ -26,9 +26,28 @@ namespace narthex {
 struct Response {
   std::array<uint8_t, NX_FULL_RESPONSE_BYTES> bytes;
   uint16_t size = 0;
-  ChecksumSum sum = 0;  // of the bytes, as the start of a TCP payload
+  uint16_t date_offset = 0;  // even, of kDateBytes; 0: has no date
+  ChecksumSum sum = 0;       // of the bytes, as the start of a TCP payload; the date as zeros
 
   std::string_view View() const { return {reinterpret_cast<const char*>(bytes.data()), size}; }
+};
+
+// The time in the form of a Date field (RFC 9110 §5.6.7), kept by each worker and renewed once a
+// second, so that no packet costs a look at a clock.
+inline constexpr size_t kDateBytes = 29;
+
+class DateText {
+ public:
+  DateText() { Set(0); }
+  // Seconds of CLOCK_REALTIME.
+  void Set(int64_t wall_s);
+  const uint8_t* Bytes() const { return bytes_.data(); }
+  ChecksumSum Sum() const { return sum_; }  // from an even offset
+
+ private:
+  int64_t wall_s_ = -1;
+  std::array<uint8_t, kDateBytes> bytes_;
+  ChecksumSum sum_ = 0;
 };
 
 class ResponseSet {
@@ -39,22 +58,30 @@ class ResponseSet {
   // What these responses can be chosen from.
   const Offer& GetOffer() const { return offer_; }
 
+  // A decision is good for these responses if Holds says so: it may have been made for others.
+  bool Holds(Decision decision) const { return Index(decision) < full_.size(); }
   const Response& Full(Decision decision) const { return full_[Index(decision)]; }
   const Response& Compact(Decision decision) const { return compact_[Index(decision)]; }
 
  private:
   ResponseSet() = default;
 
-  // The errors, then the answers of each language.
-  static size_t Index(Decision decision) {
+  // The errors, then the redirects, then the answers of each page in each language.
+  size_t Index(Decision decision) const {
     constexpr size_t kErrors = kRenderedAnswers - kLocalisedAnswers;
     const auto answer = static_cast<size_t>(decision.answer);
-    if (answer >= kLocalisedAnswers) return answer - kLocalisedAnswers;
-    return kErrors + decision.language * kLocalisedAnswers + answer;
+    if (answer < kLocalisedAnswers) {
+      const size_t page = decision.variant * offer_.languages.size() + decision.language;
+      return kErrors + 2 * redirects_ + page * kLocalisedAnswers + answer;
+    }
+    if (answer < kRenderedAnswers) return answer - kLocalisedAnswers;
+    if (decision.variant >= redirects_) return SIZE_MAX;
+    return kErrors + 2u * decision.variant + (answer - kRenderedAnswers);
   }
   bool RenderAnswer(const NetworkDescription& network, Decision decision, std::string& error);
 
   Offer offer_;
+  size_t redirects_ = 1;
   std::vector<Response> full_;
   std::vector<Response> compact_;
 };

@@ -20,6 +20,7 @@ struct Segment {
   Seq acknowledgement;
   uint16_t window_bytes;
   const Response* response;  // null: no payload
+  const DateText* date = nullptr;
 };
 
 // The checksums below are sums of the values that are written, not of the bytes read back: a
@@ -99,6 +100,10 @@ uint32_t WriteSegment(uint8_t* frame, const Packet& packet, const Segment& segme
   if (segment.response) {
     std::memcpy(ip + ip_bytes + sizeof(TcpHeader), segment.response->bytes.data(), payload_bytes);
     sum += segment.response->sum;
+    if (const uint16_t offset = segment.response->date_offset) {
+      std::memcpy(ip + ip_bytes + sizeof(TcpHeader) + offset, segment.date->Bytes(), kDateBytes);
+      sum += segment.date->Sum();
+    }
   }
   WriteTcp(ip + ip_bytes, packet, segment, sum);
   return packet.ip_offset + ip_bytes + segment_bytes;
@@ -107,13 +112,14 @@ uint32_t WriteSegment(uint8_t* frame, const Packet& packet, const Segment& segme
 }  // namespace
 
 uint32_t WriteResponse(uint8_t* frame, const Packet& packet, Seq acknowledge,
-                       const Response& response) {
+                       const Response& response, const DateText& date) {
   return WriteSegment(frame, packet,
                       {.flags = kTcpPsh | kTcpAck | kTcpFin,
                        .sequence = packet.acknowledgement,
                        .acknowledgement = acknowledge,
                        .window_bytes = NX_WINDOW_BYTES,
-                       .response = &response});
+                       .response = &response,
+                       .date = &date});
 }
 
 uint32_t WriteAck(uint8_t* frame, const Packet& packet, Seq acknowledge) {

@@ -24,7 +24,7 @@ inline constexpr uint32_t kMaxReplyBytes = kMaxReplyHeaderBytes + NX_FULL_RESPON
 
 // The whole response with FIN. `acknowledge` is what the client hears as received.
 uint32_t WriteResponse(uint8_t* frame, const Packet& packet, Seq acknowledge,
-                       const Response& response);
+                       const Response& response, const DateText& date);
 
 // An empty segment that acknowledges up to `acknowledge`.
 uint32_t WriteAck(uint8_t* frame, const Packet& packet, Seq acknowledge);

@@ -32,7 +32,7 @@ std::vector<WorkerPlace> PlaceWorkers(const Snapshot& snapshot) {
   std::vector<WorkerPlace> places;
   for (size_t zone = 0; zone < snapshot.zones.size(); zone++) {
     for (uint16_t queue = 0; queue < snapshot.zones[zone].queues; queue++) {
-      places.push_back({zone, queue, "net_af_xdp" + std::to_string(places.size())});
+      places.push_back({zone, queue, "net_af_xdp" + std::to_string(places.size()), places.size()});
     }
   }
   return places;

@@ -17,6 +17,7 @@ struct WorkerPlace {
   size_t zone;  // index in Snapshot::zones
   uint16_t queue;
   std::string device;
+  size_t index;  // of the worker, from 0
 };
 std::vector<WorkerPlace> PlaceWorkers(const Snapshot& snapshot);
 

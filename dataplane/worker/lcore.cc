@@ -30,6 +30,7 @@ uint64_t BootTimeNs() {
 Lcore::Lcore(const Snapshot& snapshot, const WorkerPlace& place, std::unique_ptr<EalPort> port,
              SharedMaps& maps)
     : zone_(place.zone),
+      worker_index_(place.index),
       idle_backoff_(snapshot.idle_backoff),
       port_(std::move(port)),
       entry_(maps.Worker(snapshot.zones[place.zone].worker_base + place.queue)),
@@ -89,6 +90,9 @@ void Lcore::Heartbeat() {
   heartbeat_ns_ = BootTimeNs();
   Counters::Store(entry_.heartbeat_ns, heartbeat_ns_);
   responder_.Expire(Now(heartbeat_tsc_));
+  timespec wall;
+  clock_gettime(CLOCK_REALTIME_COARSE, &wall);
+  responder_.SetWallTime(wall.tv_sec);
 }
 
 Instant Lcore::Now(uint64_t tsc) const {
@@ -100,7 +104,9 @@ Instant Lcore::Now(uint64_t tsc) const {
 void Lcore::TakePolicy() {
   const Snapshot* snapshot = policy_.Take();
   if (!snapshot) return;
-  responder_.Use(snapshot->zones[zone_].responses);
+  const auto zone = static_cast<uint32_t>(zone_);
+  responder_.Use(snapshot->zones[zone_].responses,
+                 {snapshot->rules.get(), snapshot->rule_states[worker_index_].get(), zone});
   __atomic_store_n(&entry_.policy_version, snapshot->version, __ATOMIC_RELAXED);
   policy_.Taken(snapshot);
 }

@@ -35,6 +35,7 @@ class Lcore {
   Instant Now(uint64_t tsc) const;
 
   const size_t zone_;
+  const size_t worker_index_;
   const bool idle_backoff_;
   std::unique_ptr<EalPort> port_;
   nx_worker& entry_;

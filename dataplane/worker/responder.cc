@@ -21,6 +21,12 @@ bool LooksBinary(std::string_view bytes) {
   return false;
 }
 
+nx_worker_counter CounterOf(Answer answer) {
+  if (IsNetworkAuthenticationRequired(answer)) return NX_WORKER_NETWORK_AUTHENTICATION_REQUIRED;
+  const bool redirect = answer == Answer::kRedirect || answer == Answer::kRedirectHead;
+  return redirect ? NX_WORKER_REDIRECT : NX_WORKER_ERROR_RESPONSE;
+}
+
 }  // namespace
 
 uint32_t Responder::Handle(uint8_t* frame, uint32_t bytes, uint32_t room, Instant now) {
@@ -63,7 +69,7 @@ uint32_t Responder::HandleRequest(uint8_t* frame, const Packet& packet, Instant 
   const HttpResult result = ParseHttpRequest(payload, request);
   if (result.status != HttpStatus::kComplete) return HandlePiece(frame, packet, result, now);
 
-  const Decision decision = Decide(request, responses_->GetOffer());
+  const Decision decision = Decide(request, responses_->GetOffer(), rules_);
   // The segments of a body follow, perhaps before the client sees the response.
   if (request.has_body) return Remember(frame, packet, decision, now);
   return Reply(frame, packet, decision, End(packet));
@@ -101,7 +107,8 @@ uint32_t Responder::JudgeRun(uint8_t* frame, const Packet& packet, Reassembly::E
   switch (result.status) {
     case HttpStatus::kComplete:
       counters_.Add(NX_WORKER_REASSEMBLED);
-      return AnswerEntry(frame, packet, entry, Decide(request, responses_->GetOffer()), now);
+      return AnswerEntry(frame, packet, entry, Decide(request, responses_->GetOffer(), rules_),
+                         now);
     case HttpStatus::kError:
       if (beginning == Beginning::kUnlikely && !entry->SeenOften()) return 0;
       return AnswerEntry(frame, packet, entry, DecideError(result.error, result.head), now);
@@ -141,8 +148,13 @@ uint32_t Responder::Reply(uint8_t* frame, const Packet& packet, Decision decisio
     counters_.Add(NX_WORKER_RST);
     return WriteReset(frame, packet);
   }
-  // It may have been remembered from a policy with more languages.
+  if (decision.answer == Answer::kSilent) {
+    counters_.Add(NX_WORKER_SILENT);
+    return 0;
+  }
+  // It may have been remembered from a policy with more languages, pages or redirects.
   if (decision.language >= responses_->GetOffer().languages.size()) decision.language = 0;
+  if (!responses_->Holds(decision)) decision.variant = 0;
   const Response& response =
       mss_class_ == NX_MSS_FULL ? responses_->Full(decision) : responses_->Compact(decision);
   // The window has no scale: the SYN-ACK offered none.
@@ -150,10 +162,8 @@ uint32_t Responder::Reply(uint8_t* frame, const Packet& packet, Decision decisio
     counters_.Add(NX_WORKER_WINDOW_TOO_SMALL);
     return 0;
   }
-  counters_.Add(IsNetworkAuthenticationRequired(decision.answer)
-                    ? NX_WORKER_NETWORK_AUTHENTICATION_REQUIRED
-                    : NX_WORKER_ERROR_RESPONSE);
-  return WriteResponse(frame, packet, acknowledge, response);
+  counters_.Add(CounterOf(decision.answer));
+  return WriteResponse(frame, packet, acknowledge, response, date_);
 }
 
 uint32_t Responder::Acknowledge(uint8_t* frame, const Packet& packet, Seq acknowledge) {

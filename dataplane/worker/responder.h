@@ -36,8 +36,14 @@ class Responder {
             const ReassemblyLimits& limits, uint64_t secret0, uint64_t secret1)
       : zone_(zone), keys_(keys), counters_(entry), reassembly_(limits, secret0, secret1) {}
 
-  // The responses to give from now on; they must stay until others are set.
-  void Use(const ResponseSet& responses) { responses_ = &responses; }
+  // The responses to give from now on, and the rules to ask; they must stay until others are set.
+  void Use(const ResponseSet& responses, const RuleView& rules = {}) {
+    responses_ = &responses;
+    rules_ = rules;
+  }
+
+  // The time for Date fields; to be called at least once a second.
+  void SetWallTime(int64_t wall_s) { date_.Set(wall_s); }
 
   // Reads the frame and writes the reply over it. `room` is what the buffer holds from `frame`
   // on. Returns the reply's length, 0 for silence.
@@ -61,6 +67,8 @@ class Responder {
   const nx_cookie_keys& keys_;
   Counters counters_;
   const ResponseSet* responses_ = nullptr;
+  RuleView rules_;
+  DateText date_;
   Reassembly reassembly_;
   uint32_t mss_class_ = NX_MSS_TINY;  // of the packet in hand
 };

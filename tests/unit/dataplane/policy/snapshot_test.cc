@@ -54,8 +54,67 @@ TEST(ParseSnapshot, ReadsWhatNarthexdWrites) {
 
 TEST(ParseSnapshot, IgnoresMembersOfLaterVersions) {
   json policy = Good();
-  policy["rules"] = json::array();
+  policy["something"] = json::array();
   EXPECT_TRUE(Parse(policy));
+}
+
+// ---- rules --------------------------------------------------------------------------------
+
+json Rules(const std::string& text) {
+  json policy = Good();
+  policy["rules"] = json::parse(text);
+  return policy;
+}
+
+TEST(ParseSnapshot, ReadsRules) {
+  const auto snapshot = Parse(Rules(R"([
+    { "name": "a", "host": { "exact": ["a.test"], "suffix": ["b.test"] },
+      "zone": { "glob": ["st*"] }, "respond": "redirect" },
+    { "name": "b", "path": { "regex": ["/x+"] }, "respond": "redirect",
+      "location": "https://l.test/" },
+    { "name": "c", "method": { "exact": ["PUT"] }, "respond": "511",
+      "template": { "file": "/p", "text":
+        "<!DOCTYPE html><html lang={{language}}><a href={{login_url}}>own</a>" } } ])"));
+  ASSERT_TRUE(snapshot);
+  const auto& rules = snapshot->rules->Rules();
+  ASSERT_EQ(rules.size(), 3u);
+  EXPECT_EQ(rules[0].conditions[0].any.size(), 2u);
+  EXPECT_EQ(rules[0].zones, 0b10u);
+  EXPECT_EQ(rules[0].variant, 0);
+  EXPECT_EQ(rules[1].variant, 1);
+  EXPECT_EQ(rules[2].variant, 1);
+  EXPECT_EQ(snapshot->rule_states.size(), 3u);  // workers
+  const ResponseSet& responses = snapshot->zones[0].responses;
+  EXPECT_NE(responses.Full({Answer::kRedirect, 0, 1}).View().find("https://l.test/"),
+            std::string_view::npos);
+  EXPECT_NE(responses.Full({Answer::kHtml, 0, 1}).View().find("own"), std::string_view::npos);
+}
+
+TEST(ParseSnapshot, RefusesBadRulesByTheirName) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"([7])", "rule 1: it is no object"},
+      {R"([{"respond":"511"}])", "rule 1: \"name\" is missing"},
+      {R"([{"name":"r"}])", "rule 'r': \"respond\" is missing"},
+      {R"([{"name":"r","respond":"204"}])", "rule 'r': \"respond\" is none of"},
+      {R"([{"name":"r","respond":"511","host":"a"}])", "rule 'r': a condition is no object"},
+      {R"([{"name":"r","respond":"511","host":{}}])", "rule 'r': a condition has no pattern"},
+      {R"([{"name":"r","respond":"511","host":{"like":["a"]}}])", "rule 'r': a condition is no li"},
+      {R"([{"name":"r","respond":"511","host":{"exact":[7]}}])",
+       "rule 'r': a pattern is no string"},
+      {R"([{"name":"r","place":"f:1:2","respond":"511","path":{"regex":["("]}}])",
+       "f:1:2: rule 'r': path.regex '(': "},
+      {R"([{"name":"r","respond":"511","zone":{"regex":["("]}}])", "rule 'r': zone: "},
+      {R"([{"name":"r","respond":"redirect","location":"/x"}])", "rule 'r': \"location\" is no ab"},
+  };
+  for (const auto& [text, words] : cases) {
+    std::string error;
+    EXPECT_FALSE(ParseSnapshot(Rules(text).dump(), error)) << text;
+    EXPECT_EQ(error.find(words), 0u) << error;
+  }
+  std::string long_url = R"([{"name":"r","respond":"redirect","location":"http://)";
+  std::string error;
+  EXPECT_FALSE(ParseSnapshot(Rules(long_url + std::string(500, 'x') + "\"}]").dump(), error));
+  EXPECT_NE(error.find("full redirect to http://xxx"), error.npos) << error;
 }
 
 struct Row {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// All patterns of a policy in one Hyperscan database (block mode). With database.cc the only user
+// of Hyperscan.
+//
+// What a pattern may cost is bounded before it is compiled: its length, its repeats, how many
+// expressions there are that are no spread literals (match/subject.h), the size of each alone and
+// of all together.
+//
+// Threads: a Database is immutable, any number of readers, each with its own MatchScratch.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "match/subject.h"
+
+struct hs_database;
+struct hs_scratch;
+
+namespace narthex {
+
+inline constexpr size_t kMaxPatterns = 262144;
+inline constexpr size_t kMaxPlainPatterns = 1024;  // neither exact nor a host's suffix
+inline constexpr size_t kMaxPatternBytes = 512;
+inline constexpr size_t kMaxRepeat = 255;
+inline constexpr size_t kMaxRegexDatabaseBytes = 1 << 20;
+inline constexpr size_t kMaxDatabaseBytes = 256 << 20;
+
+// What one reader needs for its scans.
+class MatchScratch {
+ public:
+  ~MatchScratch();
+  MatchScratch(MatchScratch&& other) noexcept;
+  MatchScratch(const MatchScratch&) = delete;
+  MatchScratch& operator=(const MatchScratch&) = delete;
+
+ private:
+  friend class Database;
+  MatchScratch(hs_scratch* scratch, size_t patterns);
+  static int Add(unsigned pattern, unsigned long long from, unsigned long long to, unsigned flags,
+                 void* self);
+  hs_scratch* scratch_;
+  uint32_t count_ = 0;
+  std::vector<uint32_t> found_;
+};
+
+class Database {
+ public:
+  // Null, the index in `bad` and one line in `error` if a pattern cannot be used; `bad` is the
+  // number of patterns if it is no single one.
+  static std::unique_ptr<const Database> Compile(const std::vector<Pattern>& patterns, size_t& bad,
+                                                 std::string& error);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  MatchScratch NewScratch() const;
+
+  // The indexes of the patterns that match, in no order; valid until the next scan.
+  struct Found {
+    const uint32_t* begin_;
+    uint32_t count_;
+    const uint32_t* begin() const { return begin_; }
+    const uint32_t* end() const { return begin_ + count_; }
+  };
+  Found Scan(const Subject& subject, MatchScratch& scratch) const;
+
+  const Sections& NeededSections() const { return sections_; }
+  size_t Bytes() const;
+
+ private:
+  Database() = default;
+  hs_database* database_ = nullptr;
+  Sections sections_;
+  size_t patterns_ = 0;
+};
+
+}  // namespace narthex
