@@ -10,7 +10,7 @@ namespace narthex {
 // Throws BadSnapshot. What the texts become is checked when they are rendered.
 NetworkDescription ReadNetwork(const json& zone);
 
-// Also for policy/rules.cc: an absolute URL of ASCII that can stand in HTML, JSON, text and a
+// Also for policy/rule_list.cc: an absolute URL of ASCII that can stand in HTML, JSON, text and a
 // header field (RFC 3986 §2); a page, if there is one of this name.
 std::string ReadUrl(const json& object, const char* name, bool only_https);
 std::optional<PageTemplate> ReadTemplate(const json& owner, const char* name);

@@ -10,7 +10,7 @@
 
 #include "policy/members.h"
 #include "policy/network.h"
-#include "policy/rules.h"
+#include "policy/rule_list.h"
 
 namespace narthex {
 namespace {
