@@ -12,6 +12,7 @@
 
 #include "bpf/abi.h"
 #include "control/config_reader.h"
+#include "control/config_rules.h"
 #include "control/config_values.h"
 #include "control/config_zone.h"
 
@@ -81,6 +82,7 @@ Config ReadRoot(const toml::table& root) {
              {"sessions", [&](const Value& v) { ReadSessions(config, v); }},
              {"dataplane", [&](const Value& v) { ReadDataplane(config, v); }},
              {"uplinks", [&](const Value& v) { config.uplinks = ReadUplinks(v); }},
+             {"rules", [&](const Value& v) { ReadRules(config, v); }},
              {"zone", [&](const Value& v) { ReadZones(config, v); }}});
   for (const ZoneConfig& zone : config.zones)
     if (!zone.garden_names.empty() && config.uplinks.empty())
@@ -98,6 +100,9 @@ Config ReadRoot(const toml::table& root) {
                    Value(*root.get_as<toml::array>("zone")->get(i), "zone"));
   if (config.zones.empty())
     throw Refusal{root.source(), "zone", "no access network: add at least one [[zone]]"};
+
+  if (!root.contains("rules")) AddDefaultRules(config);
+  CheckRuleZones(config);
 
   auto fill = [&](std::string& path, const char* parent) {
     if (path.empty()) path = fmt::format("{}/{}", parent, config.instance);
@@ -142,6 +147,8 @@ Result<Config> ParseConfig(std::string_view text, const std::string& file_name) 
     return Fail(ErrorKind::kInvalid,
                 fmt::format("{}:{}:{}: key '{}': {}", file_name, refusal.where.begin.line,
                             refusal.where.begin.column, refusal.key, refusal.why));
+  } catch (const Error& error) {  // of a file that this one names
+    return Fail(error);
   }
 }
 

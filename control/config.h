@@ -15,6 +15,7 @@
 
 #include "control/address.h"
 #include "control/error.h"
+#include "control/rule.h"
 
 namespace narthex {
 
@@ -62,13 +63,6 @@ enum class Forwarding { kKernel, kFib, kBridge };
 
 // Outer and inner tag of a frame; 0: none. The only tag of a frame is the outer.
 using VlanTags = std::array<uint16_t, 2>;
-
-// A page of the operator's own.
-struct TemplateConfig {
-  std::string file;
-  std::string text;
-  bool operator==(const TemplateConfig&) const = default;
-};
 
 // What the responses say in one language. Texts are empty only for English without an entry.
 struct LanguageConfig {
@@ -120,6 +114,7 @@ struct Config {
   bool idle_backoff = true;
   std::vector<ZoneConfig> zones;
   std::vector<std::string> uplinks;  // interfaces towards the internet; none is a zone's
+  std::vector<RuleConfig> rules;     // the first that holds decides
   bool operator==(const Config&) const = default;
 };
 

@@ -49,6 +49,10 @@ class Value {
 
   [[noreturn]] void Refuse(std::string why) const { throw Refusal{node_.source(), key_, why}; }
 
+  template <typename T>
+  bool Is() const {
+    return node_.is<T>();
+  }
   std::string String() const { return As<std::string>("a string"); }
   bool Bool() const { return As<bool>("true or false"); }
   int64_t Integer(int64_t low, int64_t high) const {

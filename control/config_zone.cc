@@ -162,7 +162,8 @@ void CheckPortalReachable(const ZoneConfig& zone, const Value& url_value) {
                   url.host, address->IsV4() ? 32 : 128, url.port));
 }
 
-// The text of a page; what it may hold is the dataplane's to say (control/policy_check.h).
+}  // namespace
+
 TemplateConfig ReadTemplate(const Value& value) {
   constexpr std::streamsize kMost = 65536;  // far beyond any page that fits a segment
   TemplateConfig page{value.Checked(CheckAbsolutePath), ""};
@@ -175,6 +176,8 @@ TemplateConfig ReadTemplate(const Value& value) {
   page.text.resize(static_cast<size_t>(file.gcount()));
   return page;
 }
+
+namespace {
 
 LanguageConfig ReadLanguage(const Value& value) {
   LanguageConfig language;

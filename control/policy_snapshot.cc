@@ -35,6 +35,11 @@ Outcome WriteWhole(const std::string& directory, const std::string& path, const 
   return {};
 }
 
+void AddPage(nlohmann::ordered_json& json, const char* name,
+             const std::optional<TemplateConfig>& page) {
+  if (page) json[name] = {{"file", page->file}, {"text", page->text}};
+}
+
 nlohmann::ordered_json LanguageJson(const LanguageConfig& language) {
   nlohmann::ordered_json json = {{"tag", language.tag}};
   if (!language.title.empty()) {
@@ -42,11 +47,8 @@ nlohmann::ordered_json LanguageJson(const LanguageConfig& language) {
     json["message"] = language.message;
     json["link_text"] = language.link_text;
   }
-  auto add = [&](const char* name, const std::optional<TemplateConfig>& page) {
-    if (page) json[name] = {{"file", page->file}, {"text", page->text}};
-  };
-  add("template", language.page);
-  add("template_compact", language.compact_page);
+  AddPage(json, "template", language.page);
+  AddPage(json, "template_compact", language.compact_page);
   return json;
 }
 
@@ -88,26 +90,55 @@ Result<uint32_t> NextVersion(const std::string& digest, SessionStore& store) {
   return version;
 }
 
+nlohmann::ordered_json RuleJson(const RuleConfig& rule) {
+  nlohmann::ordered_json json = {{"name", rule.name}, {"respond", rule.respond}};
+  bool may_be_refused = rule.page || rule.compact_page;
+  for (size_t field = 0; field < kRuleFields.size(); ++field) {
+    for (size_t kind = 0; kind < kPatternKinds.size(); ++kind) {
+      const auto& texts = rule.fields[field].texts[kind];
+      if (texts.empty()) continue;
+      json[std::string(kRuleFields[field])][std::string(kPatternKinds[kind])] = texts;
+      may_be_refused = may_be_refused || kind > kSuffixKind;
+    }
+  }
+  // Only where the dataplane may have something to say: there can be very many rules.
+  if (may_be_refused) json["place"] = rule.place;
+  if (!rule.location.empty()) json["location"] = rule.location;
+  AddPage(json, "template", rule.page);
+  AddPage(json, "template_compact", rule.compact_page);
+  return json;
+}
+
+// All of the snapshot behind its version.
+std::string Body(const Config& config) {
+  nlohmann::ordered_json zones = nlohmann::ordered_json::array();
+  for (const ZoneConfig& zone : config.zones) zones.push_back(ZoneJson(zone));
+  nlohmann::ordered_json rules = nlohmann::ordered_json::array();
+  for (const RuleConfig& rule : config.rules) rules.push_back(RuleJson(rule));
+  nlohmann::ordered_json policy = {
+      {"instance", config.instance},   {"bpffs", config.bpffs_dir},
+      {"hugepages", config.hugepages}, {"idle_backoff", config.idle_backoff},
+      {"zones", std::move(zones)},     {"rules", std::move(rules)}};
+  // What is no UTF-8 becomes U+FFFD, which the dataplane refuses with its place.
+  return policy.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).substr(1) + "\n";
+}
+
+std::string WithVersion(const std::string& body, uint32_t version) {
+  return fmt::format("{{\"version\":{},", version) + body;
+}
+
 }  // namespace
 
 std::string PolicyPath(const Config& config) { return config.run_dir + "/policy.json"; }
 
 std::string PolicyText(const Config& config, uint32_t version) {
-  nlohmann::ordered_json zones = nlohmann::ordered_json::array();
-  for (const ZoneConfig& zone : config.zones) zones.push_back(ZoneJson(zone));
-  nlohmann::ordered_json policy = {{"version", version},
-                                   {"instance", config.instance},
-                                   {"bpffs", config.bpffs_dir},
-                                   {"hugepages", config.hugepages},
-                                   {"idle_backoff", config.idle_backoff},
-                                   {"zones", zones}};
-  // What is no UTF-8 becomes U+FFFD, which the dataplane refuses with its place.
-  return policy.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return WithVersion(Body(config), version);
 }
 
 Outcome PolicyWriter::Write(const Config& config) {
   uint32_t version = 0;
-  const std::string digest = Digest(PolicyText(config, 0));
+  const std::string body = Body(config);
+  const std::string digest = Digest(body);
   auto counted = sessions_.InStore([&](SessionStore& store) {
     auto next = NextVersion(digest, store);
     if (!next) return Outcome(Fail(next.error()));
@@ -115,7 +146,7 @@ Outcome PolicyWriter::Write(const Config& config) {
     return Outcome();
   });
   if (!counted) return counted;
-  if (auto written = WriteWhole(config.run_dir, PolicyPath(config), PolicyText(config, version));
+  if (auto written = WriteWhole(config.run_dir, PolicyPath(config), WithVersion(body, version));
       !written)
     return written;
   version_ = version;

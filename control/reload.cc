@@ -23,6 +23,7 @@ void IgnoreRuntimeKeys(const ZoneConfig& now, ZoneConfig& next) {
 
 void IgnoreRuntimeKeys(const Config& now, Config& next) {
   next.log_level = now.log_level;
+  next.rules = now.rules;
   for (size_t i = 0; i < next.zones.size() && i < now.zones.size(); ++i)
     IgnoreRuntimeKeys(now.zones[i], next.zones[i]);
 }

@@ -100,7 +100,7 @@ int Serve(Events& events, PolicySwap& policy, const std::string& policy_path,
 // What narthexd asks before it hands a policy over.
 int CheckPolicy(const std::string& path) {
   std::string error;
-  const auto snapshot = ReadSnapshot(path, error);
+  const auto snapshot = ReadSnapshot(path, error, Purpose::kCheck);
   if (!snapshot) return Fail(error);
   std::printf("%s: good, version %u\n", path.c_str(), snapshot->version);
   return 0;

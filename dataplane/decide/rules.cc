@@ -37,7 +37,8 @@ Values ValuesOf(const HttpRequest& request) {
 
 // ---- compiling -----------------------------------------------------------------------------
 
-std::unique_ptr<const RuleSet> RuleSet::Compile(std::vector<Rule> rules, std::string& error) {
+std::unique_ptr<const RuleSet> RuleSet::Compile(std::vector<Rule> rules, std::string& error,
+                                                Purpose purpose) {
   std::unique_ptr<RuleSet> set(new RuleSet());
   set->rules_ = std::move(rules);
   if (set->rules_.size() > kMaxRules) {
@@ -45,13 +46,13 @@ std::unique_ptr<const RuleSet> RuleSet::Compile(std::vector<Rule> rules, std::st
             " are possible";
     return nullptr;
   }
-  if (!set->CompileConditions(error) || !set->HangRules(error)) return nullptr;
+  if (!set->CompileConditions(error, purpose) || !set->HangRules(error)) return nullptr;
   set->condition_patterns_.clear();
   return set;
 }
 
 // Each pattern and each set of patterns once.
-bool RuleSet::CompileConditions(std::string& error) {
+bool RuleSet::CompileConditions(std::string& error, Purpose purpose) {
   std::map<Pattern, uint32_t> known_patterns;
   std::map<std::vector<uint32_t>, uint32_t> known_conditions;
   std::vector<Pattern> patterns;
@@ -80,7 +81,7 @@ bool RuleSet::CompileConditions(std::string& error) {
     rule_range_.push_back(range);
   }
   size_t bad = 0;
-  database_ = Database::Compile(patterns, bad, error);
+  database_ = Database::Compile(patterns, bad, error, purpose);
   if (!database_) {
     if (bad < patterns.size()) {
       const Pattern& pattern = patterns[bad];

@@ -56,7 +56,8 @@ class RuleSet {
   static constexpr uint32_t kNone = UINT32_MAX;
 
   // Null and one line in `error`, which names the rule, if a rule cannot be used.
-  static std::unique_ptr<const RuleSet> Compile(std::vector<Rule> rules, std::string& error);
+  static std::unique_ptr<const RuleSet> Compile(std::vector<Rule> rules, std::string& error,
+                                                Purpose purpose = Purpose::kUse);
 
   RuleState NewState() const;
 
@@ -79,7 +80,7 @@ class RuleSet {
     bool Alone() const { return rule != kNone; }
   };
   RuleSet() = default;
-  bool CompileConditions(std::string& error);
+  bool CompileConditions(std::string& error, Purpose purpose);
   bool HangRules(std::string& error);
   void BuildFilter(const std::vector<Pattern>& patterns);
   bool MayHold(const HostChain& host) const;

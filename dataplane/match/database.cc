@@ -108,7 +108,7 @@ int MatchScratch::Add(unsigned pattern, unsigned long long, unsigned long long, 
 }
 
 std::unique_ptr<const Database> Database::Compile(const std::vector<Pattern>& patterns, size_t& bad,
-                                                  std::string& error) {
+                                                  std::string& error, Purpose purpose) {
   std::unique_ptr<Database> made(new Database());
   made->patterns_ = patterns.size();
   bad = patterns.size();
@@ -136,17 +136,19 @@ std::unique_ptr<const Database> Database::Compile(const std::vector<Pattern>& pa
     }
     (InChain(pattern) ? made->sections_.host_chain
                       : made->sections_.whole[static_cast<size_t>(pattern.field)]) = true;
+    if (expression.spread && purpose == Purpose::kCheck) continue;
     flags.push_back(Flags(expression));
     ids.push_back(static_cast<unsigned>(i));
     texts.push_back(std::move(expression.text));
   }
+  if (texts.empty()) return made;
   for (const std::string& text : texts) pointers.push_back(text.c_str());
   CompileError failure;
   if (hs_compile_multi(pointers.data(), flags.data(), ids.data(), static_cast<unsigned>(ids.size()),
                        HS_MODE_BLOCK, nullptr, &made->database_, &failure.error) != HS_SUCCESS) {
     error = failure.error ? failure.error->message : "the patterns cannot be compiled";
     if (failure.error && failure.error->expression >= 0) {
-      bad = static_cast<size_t>(failure.error->expression);
+      bad = ids[static_cast<size_t>(failure.error->expression)];
     }
     return nullptr;
   }

@@ -46,12 +46,16 @@ class MatchScratch {
   std::vector<uint32_t> found_;
 };
 
+// kCheck leaves out what cannot fail, and is of no use afterwards: 10,000 hosts take 0.2 s.
+enum class Purpose { kUse, kCheck };
+
 class Database {
  public:
   // Null, the index in `bad` and one line in `error` if a pattern cannot be used; `bad` is the
   // number of patterns if it is no single one.
   static std::unique_ptr<const Database> Compile(const std::vector<Pattern>& patterns, size_t& bad,
-                                                 std::string& error);
+                                                 std::string& error,
+                                                 Purpose purpose = Purpose::kUse);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;

@@ -191,6 +191,7 @@ Subject::Subject(const Sections& sections, const HostChain& host, const Values& 
 }
 
 void Subject::Append(std::string_view text, bool lower) {
+  if (text.empty()) return;  // a field that is not there points to nothing
   if (lower) {
     CopyLower(bytes_ + size_, text);
   } else {

@@ -60,7 +60,7 @@ std::string ZoneLabel(const json& zone, size_t index) {
   }
 }
 
-void ParseZonesAndRules(const json& root, Snapshot& snapshot) {
+void ParseZonesAndRules(const json& root, Snapshot& snapshot, Purpose purpose) {
   const json& zones = Member(root, "zones");
   if (!zones.is_array() || zones.empty() || zones.size() > NX_MAX_ZONES) {
     throw BadSnapshot("\"zones\" is no list of 1 to " + std::to_string(NX_MAX_ZONES) + " zones");
@@ -91,8 +91,9 @@ void ParseZonesAndRules(const json& root, Snapshot& snapshot) {
     }
   }
   std::string error;
-  snapshot.rules = RuleSet::Compile(std::move(rules.rules), error);
+  snapshot.rules = RuleSet::Compile(std::move(rules.rules), error, purpose);
   if (!snapshot.rules) throw BadSnapshot(error);
+  if (purpose == Purpose::kCheck) return;
   for (uint32_t i = 0; i < snapshot.WorkerCount(); i++) {
     snapshot.rule_states.push_back(std::make_unique<RuleState>(snapshot.rules->NewState()));
   }
@@ -121,7 +122,8 @@ bool Snapshot::SameWorkers(const Snapshot& other) const {
   return true;
 }
 
-std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view text, std::string& error) {
+std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view text, std::string& error,
+                                              Purpose purpose) {
   try {
     const json root = json::parse(text);
     if (!root.is_object()) throw BadSnapshot("it is no object");
@@ -135,7 +137,7 @@ std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view text, std::string
     }
     snapshot->hugepages = hugepages == "auto";
     snapshot->idle_backoff = Flag(root, "idle_backoff");
-    ParseZonesAndRules(root, *snapshot);
+    ParseZonesAndRules(root, *snapshot, purpose);
     return snapshot;
   } catch (const json::exception& bad) {
     error = std::string("no JSON: ") + bad.what();
@@ -145,7 +147,8 @@ std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view text, std::string
   return nullptr;
 }
 
-std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::string& error) {
+std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::string& error,
+                                             Purpose purpose) {
   std::ifstream file(path == "-" ? "/dev/stdin" : path, std::ios::binary);
   if (!file) {
     error =
@@ -161,7 +164,7 @@ std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::strin
     error = path + ": larger than " + std::to_string(kMaxSnapshotBytes) + " bytes";
     return nullptr;
   }
-  auto snapshot = ParseSnapshot(text, error);
+  auto snapshot = ParseSnapshot(text, error, purpose);
   if (!snapshot) error = path + ": " + error;
   return snapshot;
 }

@@ -46,9 +46,11 @@ struct Snapshot {
 };
 
 // Parses policy.json; null and one line in `error` if it cannot be used.
-std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view json, std::string& error);
+std::unique_ptr<const Snapshot> ParseSnapshot(std::string_view json, std::string& error,
+                                              Purpose purpose = Purpose::kUse);
 
 // Reads RUN/policy.json, or standard input for "-".
-std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::string& error);
+std::unique_ptr<const Snapshot> ReadSnapshot(const std::string& path, std::string& error,
+                                             Purpose purpose = Purpose::kUse);
 
 }  // namespace narthex
