@@ -50,6 +50,41 @@ TEST(LoadConfig, AcceptsTheShippedExample) {
   EXPECT_EQ(config->zones[0].garden[0].tcp[1], (PortRange{443, 443}));
 }
 
+// The garden by name, and what it needs beside itself.
+const std::string kName =
+    "[[zone.garden]]\nname = \"*.CDN.example.net\"\ntcp = [\"443\"]\nudp = [\"443\"]\n";
+const std::string kUplink = "uplinks = [\"wan0\"]\n";
+const std::string kResolving = kZone + "resolvers = [\"198.51.100.53\"]\n";
+
+TEST(ParseConfig, ReadsTheGardenByNameAndDns) {
+  auto config = ParseConfig(kUplink + kResolving + kName +
+                                "[zone.dns]\nmode = \"observe\"\nmax_name = 100\nmax_label = 40\n"
+                                "max_answer = 512\ntunnel_bytes = 5000\ntunnel_block = \"1h\"\n"
+                                "garden_ttl_min = \"1s\"\ngarden_ttl_max = \"2s\"\n",
+                            "f");
+  ASSERT_TRUE(config) << config.error().message;
+  const ZoneConfig& zone = config->zones[0];
+  EXPECT_TRUE(zone.garden.empty());
+  EXPECT_EQ(zone.garden_names,
+            (std::vector<GardenNameEntry>{{"*.cdn.example.net", {{443, 443}}, {{443, 443}}}}));
+  using std::chrono::seconds;
+  EXPECT_EQ(zone.dns, (DnsConfig{DnsMode::kObserve, 40, 100, 512, 5000, seconds(3600), seconds(1),
+                                 seconds(2)}));
+}
+
+TEST(ParseConfig, RefusesNamesThatNobodyCouldTeach) {
+  struct {
+    std::string text;
+    const char* why;
+  } const rows[] = {{kUplink + kZone + kName, "but no resolvers"},
+                    {kResolving + kName, "name the uplinks"}};
+  for (const auto& row : rows) {
+    auto config = ParseConfig(row.text, "f");
+    ASSERT_FALSE(config) << row.why;
+    EXPECT_NE(config.error().message.find(row.why), std::string::npos) << config.error().message;
+  }
+}
+
 TEST(LoadConfig, NamesAFileThatIsNotThere) {
   EXPECT_EQ(LoadConfig("/nowhere/x.toml").error().message,
             "/nowhere/x.toml: cannot be read: No such file or directory; pass --config FILE");
