@@ -35,7 +35,7 @@ std::vector<std::unique_ptr<Lcore>> StartWorkers(PolicySwap& policy, SharedMaps&
   std::vector<std::unique_ptr<Lcore>> lcores;
   for (const WorkerPlace& place : PlaceWorkers(snapshot)) {
     auto port =
-        EalPort::Open(place.device, snapshot.zones[place.zone].interface, place.queue, error);
+        EalPort::Open(place.device, snapshot.zones[place.zones[0]].interface, place.queue, error);
     if (!port) return {};
     lcores.push_back(std::make_unique<Lcore>(snapshot, place, std::move(port), maps));
     policy.Attach(lcores.back()->Policy());

@@ -3,6 +3,7 @@
 
 #include <net/if.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -36,6 +37,19 @@ std::string InterfaceName(const json& object) {
   return text;
 }
 
+std::vector<uint16_t> ReadVlans(const json& zone) {
+  std::vector<uint16_t> vlans;
+  if (!zone.contains("vlans")) return vlans;
+  const json& list = zone["vlans"];
+  if (!list.is_array() || list.size() >= NX_VLANS) throw BadSnapshot("\"vlans\" is no list");
+  for (const json& vlan : list) {
+    const uint64_t id = vlan.is_number_unsigned() ? vlan.get<uint64_t>() : 0;
+    if (id < 1 || id > 4094) throw BadSnapshot("\"vlans\" holds what is no VLAN, 1 to 4094");
+    vlans.push_back(static_cast<uint16_t>(id));
+  }
+  return vlans;
+}
+
 ZoneSnapshot ParseZone(const json& zone, const RuleList& rules) {
   if (!zone.is_object()) throw BadSnapshot("a zone is no object");
   const auto id = static_cast<uint16_t>(Number(zone, "id", 1, UINT16_MAX));
@@ -48,7 +62,8 @@ ZoneSnapshot ParseZone(const json& zone, const RuleList& rules) {
   network.redirects = rules.redirects;
   auto responses = ResponseSet::Render(network, error);
   if (!responses) throw BadSnapshot(error);
-  return {id, Name(zone, "name", 64), InterfaceName(zone), queues, worker_base, *responses};
+  return {id,          Name(zone, "name", 64), InterfaceName(zone), queues,
+          worker_base, ReadVlans(zone),        *responses};
 }
 
 // How a message calls a zone.
@@ -58,6 +73,24 @@ std::string ZoneLabel(const json& zone, size_t index) {
   } catch (const std::exception&) {
     return "zone " + std::to_string(index + 1);
   }
+}
+
+// Whether `zone` shares its interface with zones that came before; refuses it if they collide.
+bool CheckNeighbours(const Snapshot& snapshot, const ZoneSnapshot& zone) {
+  bool shared = false;
+  for (const ZoneSnapshot& other : snapshot.zones) {
+    if (other.interface != zone.interface) continue;
+    shared = true;
+    if (other.queues != zone.queues || other.worker_base != zone.worker_base) {
+      throw BadSnapshot("\"queues\" and \"worker_base\" differ from '" + other.name + "'s");
+    }
+    bool collide = other.vlans.empty() && zone.vlans.empty();
+    for (uint16_t vlan : zone.vlans) {
+      collide |= std::find(other.vlans.begin(), other.vlans.end(), vlan) != other.vlans.end();
+    }
+    if (collide) throw BadSnapshot("\"interface\" is used twice for the same VLANs");
+  }
+  return shared;
 }
 
 void ParseZonesAndRules(const json& root, Snapshot& snapshot, Purpose purpose) {
@@ -71,16 +104,13 @@ void ParseZonesAndRules(const json& root, Snapshot& snapshot, Purpose purpose) {
   }
   RuleList rules = ReadRules(root, names);
   std::set<uint16_t> ids;
-  std::set<std::string> interfaces;
   std::set<uint32_t> workers;
   for (size_t i = 0; i < zones.size(); i++) {
     try {
       ZoneSnapshot zone = ParseZone(zones[i], rules);
       if (!ids.insert(zone.id).second) throw BadSnapshot("\"id\" is used twice");
-      if (!interfaces.insert(zone.interface).second) {
-        throw BadSnapshot("\"interface\" is used twice");
-      }
-      for (uint32_t queue = 0; queue < zone.queues; queue++) {
+      const bool shared = CheckNeighbours(snapshot, zone);
+      for (uint32_t queue = 0; queue < zone.queues && !shared; queue++) {
         if (!workers.insert(zone.worker_base + queue).second) {
           throw BadSnapshot("\"worker_base\" overlaps another zone");
         }
@@ -103,12 +133,24 @@ void ParseZonesAndRules(const json& root, Snapshot& snapshot, Purpose purpose) {
 
 bool ZoneSnapshot::SameWorkers(const ZoneSnapshot& other) const {
   return id == other.id && interface == other.interface && queues == other.queues &&
-         worker_base == other.worker_base;
+         worker_base == other.worker_base && vlans == other.vlans;
+}
+
+std::vector<std::vector<size_t>> Snapshot::ZonesByInterface() const {
+  std::vector<std::vector<size_t>> groups;
+  for (size_t i = 0; i < zones.size(); i++) {
+    auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& one) {
+      return zones[one[0]].interface == zones[i].interface;
+    });
+    if (group == groups.end()) group = groups.insert(groups.end(), std::vector<size_t>());
+    group->push_back(i);
+  }
+  return groups;
 }
 
 uint32_t Snapshot::WorkerCount() const {
   uint32_t count = 0;
-  for (const ZoneSnapshot& zone : zones) count += zone.queues;
+  for (const auto& group : ZonesByInterface()) count += zones[group[0]].queues;
   return count;
 }
 

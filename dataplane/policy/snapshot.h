@@ -17,13 +17,14 @@
 
 namespace narthex {
 
-// One access network. `worker_base + q` is the worker of queue q.
+// One access network. `worker_base + q` is the worker of queue q, for all zones of an interface.
 struct ZoneSnapshot {
   uint16_t id;
   std::string name;
   std::string interface;
   uint16_t queues;
   uint16_t worker_base;
+  std::vector<uint16_t> vlans;  // outer tags, ascending; empty: the rest of the interface
   ResponseSet responses;
 
   bool SameWorkers(const ZoneSnapshot& other) const;
@@ -37,9 +38,11 @@ struct Snapshot {
   bool idle_backoff;
   std::vector<ZoneSnapshot> zones;
   std::unique_ptr<const RuleSet> rules;
-  // One for each worker, in the order of zones and queues; written by that worker.
+  // One for each worker, in the order of interfaces and queues; written by that worker.
   std::vector<std::unique_ptr<RuleState>> rule_states;
 
+  // Indexes of zones, those of one interface together, in the order of their first.
+  std::vector<std::vector<size_t>> ZonesByInterface() const;
   uint32_t WorkerCount() const;
   // Whether `other` can replace this one while the workers run.
   bool SameWorkers(const Snapshot& other) const;

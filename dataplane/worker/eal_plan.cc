@@ -30,9 +30,9 @@ std::string LcoreMap(uint32_t workers, bool spin, const std::vector<int>& cpus) 
 
 std::vector<WorkerPlace> PlaceWorkers(const Snapshot& snapshot) {
   std::vector<WorkerPlace> places;
-  for (size_t zone = 0; zone < snapshot.zones.size(); zone++) {
-    for (uint16_t queue = 0; queue < snapshot.zones[zone].queues; queue++) {
-      places.push_back({zone, queue, "net_af_xdp" + std::to_string(places.size()), places.size()});
+  for (const std::vector<size_t>& zones : snapshot.ZonesByInterface()) {
+    for (uint16_t queue = 0; queue < snapshot.zones[zones[0]].queues; queue++) {
+      places.push_back({zones, queue, "net_af_xdp" + std::to_string(places.size()), places.size()});
     }
   }
   return places;
@@ -60,7 +60,7 @@ EalPlan PlanEal(const Snapshot& snapshot, uint64_t free_hugepages_kib,
   }
   for (const WorkerPlace& place : places) {
     plan.arguments.push_back(
-        "--vdev=" + place.device + ",iface=" + snapshot.zones[place.zone].interface +
+        "--vdev=" + place.device + ",iface=" + snapshot.zones[place.zones[0]].interface +
         ",start_queue=" + std::to_string(place.queue) + ",queue_count=1,busy_budget=0");
   }
   return plan;

@@ -11,10 +11,10 @@
 
 namespace narthex {
 
-// One worker of the snapshot, in the order of zones and queues; worker i runs on lcore i + 1
+// One worker of the snapshot, in the order of interfaces and queues; worker i runs on lcore i + 1
 // and owns vdev i.
 struct WorkerPlace {
-  size_t zone;  // index in Snapshot::zones
+  std::vector<size_t> zones;  // of the interface: indexes in Snapshot::zones; at least one
   uint16_t queue;
   std::string device;
   size_t index;  // of the worker, from 0

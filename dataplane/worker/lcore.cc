@@ -29,14 +29,16 @@ uint64_t BootTimeNs() {
 
 Lcore::Lcore(const Snapshot& snapshot, const WorkerPlace& place, std::unique_ptr<EalPort> port,
              SharedMaps& maps)
-    : zone_(place.zone),
-      worker_index_(place.index),
+    : worker_index_(place.index),
       idle_backoff_(snapshot.idle_backoff),
       port_(std::move(port)),
-      entry_(maps.Worker(snapshot.zones[place.zone].worker_base + place.queue)),
-      responder_(snapshot.zones[place.zone].id, maps.CookieKeys(), entry_, ReassemblyLimits{},
-                 rte_rand(), rte_rand()),
-      worker_(*port_, responder_, entry_) {
+      entry_(maps.Worker(snapshot.zones[place.zones[0]].worker_base + place.queue)),
+      responders_(snapshot, place.zones,
+                  [&](const ZoneSnapshot& zone) {
+                    return std::make_unique<Responder>(zone.id, maps.CookieKeys(), entry_,
+                                                       ReassemblyLimits{}, rte_rand(), rte_rand());
+                  }),
+      worker_(*port_, responders_, entry_) {
   policy_.Offer(&snapshot);
 }
 
@@ -89,10 +91,10 @@ void Lcore::Heartbeat() {
   heartbeat_tsc_ = rte_rdtsc();
   heartbeat_ns_ = BootTimeNs();
   Counters::Store(entry_.heartbeat_ns, heartbeat_ns_);
-  responder_.Expire(Now(heartbeat_tsc_));
+  responders_.Expire(Now(heartbeat_tsc_));
   timespec wall;
   clock_gettime(CLOCK_REALTIME_COARSE, &wall);
-  responder_.SetWallTime(wall.tv_sec);
+  responders_.SetWallTime(wall.tv_sec);
 }
 
 Instant Lcore::Now(uint64_t tsc) const {
@@ -104,9 +106,7 @@ Instant Lcore::Now(uint64_t tsc) const {
 void Lcore::TakePolicy() {
   const Snapshot* snapshot = policy_.Take();
   if (!snapshot) return;
-  const auto zone = static_cast<uint32_t>(zone_);
-  responder_.Use(snapshot->zones[zone_].responses,
-                 {snapshot->rules.get(), snapshot->rule_states[worker_index_].get(), zone});
+  responders_.Use(*snapshot, worker_index_);
   __atomic_store_n(&entry_.policy_version, snapshot->version, __ATOMIC_RELAXED);
   policy_.Taken(snapshot);
 }

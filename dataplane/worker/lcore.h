@@ -10,9 +10,9 @@
 
 #include "policy/policy_slot.h"
 #include "worker/eal_port.h"
-#include "worker/responder.h"
 #include "worker/shared_maps.h"
 #include "worker/worker.h"
+#include "worker/zone_responders.h"
 
 namespace narthex {
 
@@ -34,13 +34,12 @@ class Lcore {
   void TakePolicy();
   Instant Now(uint64_t tsc) const;
 
-  const size_t zone_;
   const size_t worker_index_;
   const bool idle_backoff_;
   std::unique_ptr<EalPort> port_;
   nx_worker& entry_;
-  Responder responder_;
-  Worker<EalPort> worker_;
+  ZoneResponders responders_;
+  Worker<EalPort, ZoneResponders> worker_;
   PolicySlot policy_;
   std::atomic<bool> stop_ = false;
 

@@ -9,6 +9,7 @@
 //   void Free(Buffer*, uint32_t count)              takes ownership of all
 //   static uint8_t* Data(Buffer); static uint32_t Length(Buffer), Room(Buffer);
 //   static void SetLength(Buffer, uint32_t); static void Prefetch(Buffer)
+// An Answerer is a Responder, or whatever else has its Handle.
 //
 // Threads: one worker, one lcore.
 #pragma once
@@ -20,12 +21,12 @@
 
 namespace narthex {
 
-template <class Port>
+template <class Port, class Answerer = Responder>
 class Worker {
  public:
   static constexpr uint32_t kBurst = 32;
 
-  Worker(Port& port, Responder& responder, nx_worker& entry)
+  Worker(Port& port, Answerer& responder, nx_worker& entry)
       : port_(port), responder_(responder), counters_(entry) {}
 
   // Returns how many packets there were.
@@ -69,7 +70,7 @@ class Worker {
   }
 
   Port& port_;
-  Responder& responder_;
+  Answerer& responder_;
   Counters counters_;
 };
 

@@ -25,6 +25,7 @@ Snapshot Policy(std::vector<uint16_t> queues) {
                               .interface = "lan" + std::to_string(i),
                               .queues = queues[i],
                               .worker_base = static_cast<uint16_t>(i * NX_MAX_QUEUES),
+                              .vlans = {},
                               .responses = test::RenderResponses()});
   }
   return snapshot;
@@ -37,11 +38,24 @@ bool Has(const EalPlan& plan, const std::string& argument) {
 TEST(PlaceWorkers, GivesEachQueueOfEachZoneADevice) {
   const auto places = PlaceWorkers(Policy({2, 1}));
   ASSERT_EQ(places.size(), 3u);
-  EXPECT_EQ(places[1].zone, 0u);
+  EXPECT_EQ(places[1].zones, std::vector<size_t>{0});
   EXPECT_EQ(places[1].queue, 1);
-  EXPECT_EQ(places[2].zone, 1u);
+  EXPECT_EQ(places[2].zones, std::vector<size_t>{1});
   EXPECT_EQ(places[2].queue, 0);
   EXPECT_EQ(places[2].device, "net_af_xdp2");
+}
+
+TEST(PlaceWorkers, GivesZonesOfOneInterfaceTheSameWorkers) {
+  Snapshot snapshot = Policy({2, 1, 2});
+  snapshot.zones[2].interface = "lan0";
+  snapshot.zones[2].vlans = {10};
+  const auto places = PlaceWorkers(snapshot);
+  ASSERT_EQ(places.size(), 3u);
+  EXPECT_EQ(snapshot.WorkerCount(), 3u);
+  EXPECT_EQ(places[0].zones, (std::vector<size_t>{0, 2}));
+  EXPECT_EQ(places[1].zones, (std::vector<size_t>{0, 2}));
+  EXPECT_EQ(places[2].zones, std::vector<size_t>{1});
+  EXPECT_EQ(places[2].index, 2u);
 }
 
 TEST(PlanEal, OneDeviceAQueueWithoutAProgramOfItsOwn) {
