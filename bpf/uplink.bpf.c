@@ -42,11 +42,9 @@ static __always_inline int is_control(zone_constants zone, const struct packet *
 }
 
 /* Replies that a client without a session may have. */
-static __always_inline enum nx_reason judge_stranger(struct xdp_md *ctx, zone_constants zone,
-						     struct packet *p)
+static __always_inline enum nx_reason judge_reply(struct xdp_md *ctx, zone_constants zone,
+						  struct packet *p)
 {
-	if (zone->mode != NX_MODE_ENFORCE)
-		return NX_REASON_DOWNLINK_MODE;
 	turn(&p->flow); /* back: the ports are read as they stand in the packet */
 	if (parse_network(ctx, p) != PARSED)
 		return NX_REASON_UNSOLICITED;
@@ -62,6 +60,18 @@ static __always_inline enum nx_reason judge_stranger(struct xdp_md *ctx, zone_co
 	if (in_garden(&p->flow, p->protocol))
 		return NX_REASON_DOWNLINK_GARDEN;
 	return NX_REASON_UNSOLICITED;
+}
+
+/* A zone that only monitors learns its garden, too, or it would count wrongly. */
+static __always_inline enum nx_reason judge_stranger(struct xdp_md *ctx, zone_constants zone,
+						     struct packet *p)
+{
+	enum nx_reason reason;
+
+	if (zone->mode == NX_MODE_BYPASS)
+		return NX_REASON_DOWNLINK_MODE;
+	reason = judge_reply(ctx, zone, p);
+	return zone->mode == NX_MODE_ENFORCE ? reason : NX_REASON_DOWNLINK_MODE;
 }
 
 static __always_inline enum nx_reason judge_zone(struct xdp_md *ctx, zone_constants zone,

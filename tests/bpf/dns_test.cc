@@ -152,6 +152,17 @@ TEST_F(Dns, AResolverInsideTheGardenTeaches) {
   EXPECT_EQ(Answers().size(), 1u);
 }
 
+TEST_F(Dns, AZoneThatMonitorsLearnsAndPasses) {
+  for (nx_mode mode : {NX_MODE_MONITOR, NX_MODE_BYPASS}) {
+    Load({.mode = mode});
+    SetRules({.learn = 1, .discipline = NX_DNS_ENFORCE, .max_answer = 20});
+    Outcome out = RunDownlink(Answer(dns::Message{}.Bytes()));
+    EXPECT_STREQ(ReasonName(out.reason), "DOWNLINK_MODE");
+    EXPECT_EQ(out.action, XDP_PASS);
+    EXPECT_EQ(Answers().size(), mode == NX_MODE_MONITOR ? 1u : 0u);
+  }
+}
+
 TEST_F(Dns, CopiesAreTheMessageUpToTheirBound) {
   SetRules({.learn = 1});
   for (size_t bytes : {12, 13, 64, 512, 1399, 1400, 1401, 1472}) {
