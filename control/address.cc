@@ -46,6 +46,8 @@ std::string Address::ToString() const {
   return inet_ntop(AF_INET6, bytes.data(), text, sizeof text);
 }
 
+Prefix Prefix::Of(const Address& address, uint8_t bits) { return {Masked(address, bits), bits}; }
+
 bool Prefix::Contains(const Address& address) const { return Masked(address, bits) == base; }
 
 bool Prefix::Overlaps(const Prefix& other) const {

@@ -29,6 +29,7 @@ struct Prefix {
   Address base;
   uint8_t bits = 0;  // of the 128: an IPv4 /24 has 120
 
+  static Prefix Of(const Address& address, uint8_t bits);  // the prefix that holds it
   bool Contains(const Address& address) const;
   bool Overlaps(const Prefix& other) const;
   std::string ToString() const;  // with the family's own length

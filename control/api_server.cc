@@ -22,7 +22,7 @@
 namespace narthex {
 namespace {
 
-constexpr int kMaxMessageBytes = 64 * 1024;
+constexpr int kMaxMessageBytes = 1024 * 1024;  // of a batch of logins
 constexpr int kMaxThreads = 16;
 constexpr int kMaxStreams = 64;
 

@@ -162,4 +162,19 @@ std::vector<std::string> TakeLibbpfMessages() {
   return std::exchange(g_messages, {});
 }
 
+Result<std::unique_ptr<RingReader>> RingReader::Open(int map_fd, Take take) {
+  std::unique_ptr<RingReader> reader(new RingReader(std::move(take)));
+  auto sample = [](void* context, void* data, size_t size) {
+    static_cast<RingReader*>(context)->take_(data, size);
+    return 0;
+  };
+  reader->ring_ = ring_buffer__new(map_fd, sample, reader.get(), nullptr);
+  if (reader->ring_ == nullptr) return Fail(WithErrno("the ring buffer cannot be read", errno));
+  return reader;
+}
+
+RingReader::~RingReader() { ring_buffer__free(ring_); }
+
+void RingReader::Poll(int timeout_ms) { ring_buffer__poll(ring_, timeout_ms); }
+
 }  // namespace narthex

@@ -7,12 +7,16 @@
 #include <linux/bpf.h>
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "control/error.h"
+
+struct ring_buffer;
 
 namespace narthex {
 
@@ -67,6 +71,22 @@ struct AttachedProgram {
   bool native = false;
 };
 AttachedProgram ProgramOn(uint32_t ifindex);
+
+// Reads a BPF ring buffer. The reader's place is in the map: what was read stays read, whoever
+// reads next.
+class RingReader {
+ public:
+  using Take = std::function<void(const void* data, size_t size)>;
+  static Result<std::unique_ptr<RingReader>> Open(int map_fd, Take take);
+  ~RingReader();
+  // Waits so long for something, and takes all that is there.
+  void Poll(int timeout_ms);
+
+ private:
+  explicit RingReader(Take take) : take_(std::move(take)) {}
+  const Take take_;
+  ring_buffer* ring_ = nullptr;
+};
 
 // Kernel memory of a map, as its descriptor tells.
 uint64_t MapMemory(int map_fd);

@@ -75,12 +75,20 @@ nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout,
     constants.prefixes[constants.prefix_count++] = AbiPrefix(prefix);
   for (const Address& own : OwnAddresses(zone))
     std::memcpy(constants.own[constants.own_count++], own.bytes.data(), 16);
-  constants.key_lengths[constants.key_length_count++] = 128;
-  constants.reject = NX_REJECT_TCP | NX_REJECT_UDP;
-  constants.syn_per_second = NX_SYN_PER_SECOND;
-  constants.rst_per_second = NX_RST_PER_SECOND;
-  constants.icmp_per_second = NX_ICMP_PER_SECOND;
-  constants.dns_per_second = NX_DNS_PER_SECOND;
+  for (uint8_t length : zone.ipv6_session_lengths)
+    constants.key_lengths[constants.key_length_count++] = length;
+  auto bit = [](bool set, int bits) { return static_cast<uint8_t>(set ? bits : 0); };
+  constants.kinds = bit(zone.mac_sessions, NX_KIND_MAC) | bit(zone.line_sessions, NX_KIND_LINE);
+  constants.bind = bit(zone.bind_mac, NX_BIND_MAC) | bit(zone.bind_vlan, NX_BIND_VLAN) |
+                   bit(zone.watch_moves, NX_WATCH_MOVES);
+  constants.reject = bit(zone.reject_tcp, NX_REJECT_TCP) | bit(zone.reject_udp, NX_REJECT_UDP);
+  constants.syn_per_second = zone.syn_per_second;
+  constants.rst_per_second = zone.rst_per_second;
+  constants.icmp_per_second = zone.icmp_per_second;
+  constants.dns_per_second = zone.dns_per_second;
+  ZoneGateway gateway = GatewayOf(zone);
+  if (gateway.v4) std::memcpy(constants.gateway[0], gateway.v4->bytes.data(), 16);
+  if (gateway.v6) std::memcpy(constants.gateway[1], gateway.v6->bytes.data(), 16);
   SetForwarding(constants, zone, uplinks);
   for (uint16_t port : zone.intercept_ports) constants.ports[constants.port_count++] = port;
   for (const Address& resolver : zone.resolvers)

@@ -51,7 +51,7 @@ class Classifier : public Gateway {
   Result<std::vector<uint64_t>> Counters() override;
   InterfaceState Attachment(const std::string& interface) override;
   std::vector<nx_worker> Workers(const ZoneConfig& zone) override;
-  uint64_t MapBytes() override { return maps_.Memory(); }
+  std::vector<MapSize> MapSizes() override { return maps_.Memory(); }
   Result<std::vector<SampleVerdict>> Explain(const ZoneConfig& zone,
                                              const Address& client) override;
 

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "bpf/abi.h"
+#include "control/config_policy.h"
 #include "control/config_reader.h"
 #include "control/config_rules.h"
 #include "control/config_values.h"
@@ -83,6 +84,7 @@ Config ReadRoot(const toml::table& root) {
              {"dataplane", [&](const Value& v) { ReadDataplane(config, v); }},
              {"uplinks", [&](const Value& v) { config.uplinks = ReadUplinks(v); }},
              {"rules", [&](const Value& v) { ReadRules(config, v); }},
+             {"policy", [&](const Value& v) { config.policies = ReadPolicies(v); }},
              {"zone", [&](const Value& v) { ReadZones(config, v); }}});
   for (const ZoneConfig& zone : config.zones)
     if (!zone.garden_names.empty() && config.uplinks.empty())
@@ -134,6 +136,12 @@ std::string_view ModeName(Mode mode) {
       return "bypass";
   }
   return "";
+}
+
+const PolicyConfig* FindPolicy(const std::vector<PolicyConfig>& policies, std::string_view name) {
+  auto found = std::find_if(policies.begin(), policies.end(),
+                            [&](const PolicyConfig& each) { return each.name == name; });
+  return found == policies.end() ? nullptr : &*found;
 }
 
 Result<Config> ParseConfig(std::string_view text, const std::string& file_name) {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bpf/abi.h"
 #include "control/address.h"
 #include "control/error.h"
 #include "control/rule.h"
@@ -76,6 +77,23 @@ struct LanguageConfig {
 };
 inline constexpr size_t kMaxLanguages = 16;  // of a zone
 
+// What one session may use; 0: no limit. Bytes are those of frames, rates those of IP packets.
+struct PolicyConfig {
+  std::string name;
+  uint64_t rate_up = 0;  // bits a second
+  uint64_t rate_down = 0;
+  uint64_t quota_up = 0;  // bytes
+  uint64_t quota_down = 0;
+  uint64_t quota_total = 0;
+  std::chrono::seconds idle{0};
+  nx_at_quota at_quota = NX_AT_QUOTA_PORTAL;
+  uint64_t throttle_up = 0;  // bits a second, once a quota is used up
+  uint64_t throttle_down = 0;
+
+  bool HasQuota() const { return quota_up != 0 || quota_down != 0 || quota_total != 0; }
+  bool operator==(const PolicyConfig&) const = default;
+};
+
 struct ZoneConfig {
   uint16_t id = 0;  // from 1, in order of the file
   std::string name;
@@ -98,6 +116,21 @@ struct ZoneConfig {
   std::string bridge_uplink;  // one of the uplinks, of no other zone; empty unless kBridge
   VlanTags access_vlan{};     // both empty if kKernel
   VlanTags uplink_vlan{};
+  bool mac_sessions = false;   // keys that sessions may have beside addresses
+  bool line_sessions = false;
+  std::vector<uint8_t> ipv6_session_lengths = {128};  // longest first
+  bool bind_mac = false;
+  bool bind_vlan = false;
+  bool watch_moves = false;
+  uint8_t syn_per_second = NX_SYN_PER_SECOND;  // of one client before its login
+  uint8_t rst_per_second = NX_RST_PER_SECOND;
+  uint8_t icmp_per_second = NX_ICMP_PER_SECOND;
+  uint8_t dns_per_second = NX_DNS_PER_SECOND;
+  bool reject_tcp = true;  // refused with an answer rather than dropped
+  bool reject_udp = true;
+
+  bool HasPlaces() const { return bind_mac || bind_vlan || watch_moves; }
+  bool HasVia() const { return mac_sessions || line_sessions; }
   bool operator==(const ZoneConfig&) const = default;
 };
 
@@ -113,10 +146,13 @@ struct Config {
   std::string hugepages = "auto";
   bool idle_backoff = true;
   std::vector<ZoneConfig> zones;
+  std::vector<PolicyConfig> policies;
   std::vector<std::string> uplinks;  // interfaces towards the internet; none is a zone's
   std::vector<RuleConfig> rules;     // the first that holds decides
   bool operator==(const Config&) const = default;
 };
+
+const PolicyConfig* FindPolicy(const std::vector<PolicyConfig>& policies, std::string_view name);
 
 // The message of an error is "FILE:LINE:COLUMN: key 'zone.pools': what is wrong".
 Result<Config> LoadConfig(const std::string& path);

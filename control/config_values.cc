@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <optional>
+#include <span>
 
 namespace narthex {
 namespace {
@@ -42,6 +43,26 @@ std::optional<T> Number(std::string_view text) {
   return value;
 }
 
+struct Unit {
+  std::string_view name;
+  double factor;
+};
+
+// A number, digits with at most one point between them, and one of the units.
+std::optional<double> Quantity(std::string_view text, std::span<const Unit> units) {
+  size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+  std::string_view number = text.substr(0, digits), unit = text.substr(digits);
+  auto found = std::find_if(units.begin(), units.end(),
+                            [&](const Unit& each) { return each.name == unit; });
+  double value = 0;
+  auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value,
+                                      std::chars_format::fixed);
+  if (found == units.end() || number.empty() || number.front() == '.' || number.back() == '.' ||
+      error != std::errc() || end != number.data() + number.size())
+    return std::nullopt;
+  return value * found->factor;
+}
+
 Outcome CheckName(std::string_view text, std::string_view what) {
   if (!text.empty() && text.size() <= kMaxName && text.front() != '-' &&
       std::all_of(text.begin(), text.end(), IsNameCharacter))
@@ -63,6 +84,10 @@ Outcome CheckText(std::string_view text, size_t most) {
 
 Outcome CheckInstanceName(std::string_view text) { return CheckName(text, "instance"); }
 Outcome CheckZoneName(std::string_view text) { return CheckName(text, "zone"); }
+Outcome CheckPolicyName(std::string_view text) {
+  if (text == "none") return Wrong("'none' means no policy: wanted another name");
+  return CheckName(text, "policy");
+}
 
 Outcome CheckInterfaceName(std::string_view text) {
   bool bad = text.empty() || text == "." || text == ".." ||
@@ -124,6 +149,33 @@ Result<std::chrono::seconds> ParseDuration(std::string_view text) {
   if (duration.count() < 1 || duration > kMaxDuration)
     return Wrong(fmt::format("'{}' is not between 1s and 3660d", text));
   return duration;
+}
+
+Result<uint64_t> ParseRate(std::string_view text) {
+  constexpr Unit kUnits[] = {{"kbit/s", 1e3}, {"Mbit/s", 1e6}, {"Gbit/s", 1e9}};
+  constexpr double kLeast = 8e3, kMost = 1e11;
+  auto rate = Quantity(text, kUnits);
+  if (!rate)
+    return Wrong(fmt::format(
+        "'{}' is no rate: wanted a number and kbit/s, Mbit/s or Gbit/s, as in \"2Mbit/s\"", text));
+  if (*rate < kLeast || *rate > kMost)
+    return Wrong(fmt::format("'{}' is not between 8kbit/s and 100Gbit/s", text));
+  return static_cast<uint64_t>(*rate);
+}
+
+Result<uint64_t> ParseBytes(std::string_view text) {
+  constexpr Unit kUnits[] = {{"kB", 1e3},       {"MB", 1e6},        {"GB", 1e9},
+                             {"TB", 1e12},      {"KiB", 0x1p10},    {"MiB", 0x1p20},
+                             {"GiB", 0x1p30},   {"TiB", 0x1p40}};
+  constexpr double kMost = 1e15;
+  auto bytes = Quantity(text, kUnits);
+  if (!bytes)
+    return Wrong(fmt::format("'{}' is no amount of data: wanted a number and kB, MB, GB or TB, as "
+                             "in \"1.5GB\"",
+                             text));
+  if (*bytes < 1 || *bytes > kMost)
+    return Wrong(fmt::format("'{}' is not between 1kB and 1000TB", text));
+  return static_cast<uint64_t>(*bytes);
 }
 
 Result<PortRange> ParsePortRange(std::string_view text) {

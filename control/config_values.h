@@ -15,6 +15,7 @@ namespace narthex {
 
 Outcome CheckInstanceName(std::string_view text);
 Outcome CheckZoneName(std::string_view text);
+Outcome CheckPolicyName(std::string_view text);
 Outcome CheckInterfaceName(std::string_view text);
 // Text that goes into a page and a log line: not empty, at most 64 bytes, no control characters.
 Outcome CheckNetworkName(std::string_view text);
@@ -26,6 +27,11 @@ Outcome CheckAbsolutePath(std::string_view text);
 
 // "30d": a number and a unit s, m, h or d; at least one second, at most ten years.
 Result<std::chrono::seconds> ParseDuration(std::string_view text);
+// "2Mbit/s": a number, which may have a fraction, and kbit/s, Mbit/s or Gbit/s; bits a second, from
+// 8 kbit/s to 100 Gbit/s.
+Result<uint64_t> ParseRate(std::string_view text);
+// "1GB": likewise, kB, MB, GB and TB (powers of 1000) or KiB, MiB, GiB and TiB; bytes.
+Result<uint64_t> ParseBytes(std::string_view text);
 // "80" or "8000-8010".
 Result<PortRange> ParsePortRange(std::string_view text);
 

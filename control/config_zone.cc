@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "bpf/abi.h"
+#include "control/config_access.h"
 #include "control/config_values.h"
 #include "control/garden_name.h"
 #include "control/layout.h"
@@ -232,9 +233,8 @@ ZoneConfig ReadZone(const Value& value) {
   const toml::table& table = value.Table();
   for (std::string_view key : {"name", "interface", "network_name", "portal_url"})
     RequireKey(table, "zone", key);
-  ReadTable(
-      table, "zone",
-      {{"name", [&](const Value& v) { zone.name = v.Checked(CheckZoneName); }},
+  std::vector<std::pair<std::string_view, Setter>> setters = {
+      {"name", [&](const Value& v) { zone.name = v.Checked(CheckZoneName); }},
        {"interface", [&](const Value& v) { zone.interface = v.Checked(CheckInterfaceName); }},
        {"queues",
         [&](const Value& v) { zone.queues = static_cast<uint32_t>(v.Integer(1, NX_MAX_QUEUES)); }},
@@ -274,7 +274,9 @@ ZoneConfig ReadZone(const Value& value) {
         [&](const Value& v) {
           for (const Value& entry : v.List(NX_MAX_GARDEN)) ReadGarden(entry, zone);
         }},
-       {"dns", [&](const Value& v) { zone.dns = ReadDns(v); }}});
+       {"dns", [&](const Value& v) { zone.dns = ReadDns(v); }}};
+  AddAccessKeys(zone, setters);
+  ReadTable(table, "zone", setters);
   OrderLanguages(zone, default_language, table);
   for (LanguageConfig& language : zone.languages) {
     if (!language.page) language.page = page;
@@ -285,6 +287,7 @@ ZoneConfig ReadZone(const Value& value) {
   CheckNames(zone, value);
   if (zone.pools.empty() && zone.ipv6_prefixes.empty())
     value.Refuse(fmt::format("zone '{}' has no clients: name pools or ipv6_prefixes", zone.name));
+  CheckSessionLengths(zone, table);
   return zone;
 }
 

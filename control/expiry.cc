@@ -38,7 +38,11 @@ int64_t Expiry::RunOnce() {
   int64_t now_ns = clock_.BootNs();
   auto next = sessions_.EndExpired();
   Outcome saved;
-  if (now_ns >= next_save_ns_) {
+  if (now_ns >= next_look_ns_) {
+    saved = sessions_.EndSpent();
+    next_look_ns_ = now_ns + kSecondNs;
+  }
+  if (saved && now_ns >= next_save_ns_) {
     saved = sessions_.SaveCounters();
     next_save_ns_ = now_ns + kSaveEveryNs;
   }
@@ -49,7 +53,7 @@ int64_t Expiry::RunOnce() {
   if (!failed && failing_) spdlog::info("session store: works again");
   failing_ = failed;
 
-  int64_t due_ns = std::min(next_save_ns_, cookie_keys_.Renew(now_ns));
+  int64_t due_ns = std::min({next_save_ns_, next_look_ns_, cookie_keys_.Renew(now_ns)});
   if (!next) return std::min(due_ns, now_ns + kRetryNs);
   return *next ? std::min(due_ns, **next) : due_ns;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The housekeeping thread: takes expired sessions out of store and map (the classifier has
-// stopped passing them by its own clock), writes counters to the store, renews cookie keys.
+// stopped passing them by its own clock), each second those that their policy has ended, writes counters to the store, renews cookie keys.
 // Sleeps until the earliest of these is due.
 #ifndef NARTHEX_CONTROL_EXPIRY_H
 #define NARTHEX_CONTROL_EXPIRY_H
@@ -33,6 +33,7 @@ class Expiry {
   CookieKeys& cookie_keys_;
   const Clock& clock_;
   int64_t next_save_ns_ = 0;
+  int64_t next_look_ns_ = 0;  // for sessions that their policy has ended
   bool failing_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;

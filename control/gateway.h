@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bpf/abi.h"
@@ -35,7 +36,9 @@ class Gateway {
   // What holds an interface of the configuration, a zone's or an uplink.
   virtual InterfaceState Attachment(const std::string& interface) = 0;
   virtual std::vector<nx_worker> Workers(const ZoneConfig& zone) = 0;  // by queue
-  virtual uint64_t MapBytes() = 0;
+  // Kernel memory of each map of the instance.
+  using MapSize = std::pair<std::string, uint64_t>;
+  virtual std::vector<MapSize> MapSizes() = 0;
   virtual Result<std::vector<SampleVerdict>> Explain(const ZoneConfig& zone,
                                                      const Address& client) = 0;
 };

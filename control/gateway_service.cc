@@ -67,7 +67,16 @@ grpc::Status GatewayService::GetStatus(grpc::ServerContext*, const v1::GetStatus
   ToMessage(started_wall_ns_, *response->mutable_start_time());
   response->set_sessions(*count);
   response->set_session_capacity(layout_.entries());
-  response->set_map_bytes(gateway_.MapBytes());
+  uint64_t map_bytes = 0;
+  for (const auto& [name, bytes] : gateway_.MapSizes()) {
+    v1::MapStatus& message = *response->add_maps();
+    message.set_name(name);
+    message.set_bytes(bytes);
+    map_bytes += bytes;
+  }
+  response->set_map_bytes(map_bytes);
+  response->mutable_alarms()->set_moved(alarms_.moved());
+  response->mutable_alarms()->set_wrong_mac(alarms_.wrong_mac());
   response->set_policy_version(policy_.version());
   for (const ZoneConfig& zone : config->zones) {
     v1::ZoneStatus& message = *response->add_zones();
@@ -104,7 +113,10 @@ grpc::Status GatewayService::Explain(grpc::ServerContext*, const v1::ExplainRequ
   response->set_zone(zone->name);
   auto session = sessions_.FindByAddress(*address);
   if (!session) return ToStatus(session.error());
-  if (*session) ToMessage(**session, clock_, *response->mutable_session());
+  if (*session) {
+    auto policy = sessions_.FindPolicyOf(**session);
+    ToMessage(**session, policy ? &*policy : nullptr, clock_, *response->mutable_session());
+  }
   // The layout's zone has the garden of the start.
   auto config = reload_.Current();
   auto samples = gateway_.Explain(config->zones[zone->id - 1u], *address);
@@ -115,6 +127,19 @@ grpc::Status GatewayService::Explain(grpc::ServerContext*, const v1::ExplainRequ
     message.set_verdict(sample.verdict);
     message.set_reason(sample.reason);
     message.set_description(sample.description);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status GatewayService::ListPolicies(grpc::ServerContext*, const v1::ListPoliciesRequest*,
+                                          v1::ListPoliciesResponse* response) {
+  auto uses = sessions_.PolicyUses();
+  if (!uses) return ToStatus(uses.error());
+  for (const PolicyConfig& policy : sessions_.Policies()) {
+    v1::Policy& message = *response->add_policies();
+    ToMessage(policy, message);
+    for (const auto& [name, count] : *uses)
+      if (name == policy.name) message.set_sessions(count);
   }
   return grpc::Status::OK;
 }

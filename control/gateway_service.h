@@ -3,6 +3,7 @@
 #ifndef NARTHEX_CONTROL_GATEWAY_SERVICE_H
 #define NARTHEX_CONTROL_GATEWAY_SERVICE_H
 
+#include "control/alarms.h"
 #include "control/api_server.h"
 #include "control/clock.h"
 #include "control/config.h"
@@ -26,6 +27,7 @@ class GatewayService final : public v1::Gateway::Service {
     const Peers& peers;
     const PolicyWriter& policy;
     narthex::Reload& reload;
+    const Alarms& alarms;
   };
   explicit GatewayService(const Parts& parts)
       : gateway_(parts.gateway),
@@ -35,12 +37,15 @@ class GatewayService final : public v1::Gateway::Service {
         peers_(parts.peers),
         policy_(parts.policy),
         reload_(parts.reload),
+        alarms_(parts.alarms),
         started_wall_ns_(parts.clock.WallNs()) {}
 
   grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* request,
                          v1::Status* response) override;
   grpc::Status Explain(grpc::ServerContext* context, const v1::ExplainRequest* request,
                        v1::Explanation* response) override;
+  grpc::Status ListPolicies(grpc::ServerContext* context, const v1::ListPoliciesRequest* request,
+                            v1::ListPoliciesResponse* response) override;
   grpc::Status Reload(grpc::ServerContext* context, const v1::ReloadRequest* request,
                       v1::ReloadResponse* response) override;
 
@@ -56,6 +61,7 @@ class GatewayService final : public v1::Gateway::Service {
   const Peers& peers_;
   const PolicyWriter& policy_;
   narthex::Reload& reload_;
+  const Alarms& alarms_;
   const int64_t started_wall_ns_;
 };
 

@@ -17,7 +17,7 @@ Result<std::unique_ptr<InterfaceWatch>> InterfaceWatch::Start(std::function<void
   watch->stop_ = Fd(eventfd(0, EFD_CLOEXEC));
   sockaddr_nl groups{};
   groups.nl_family = AF_NETLINK;
-  groups.nl_groups = RTMGRP_LINK;
+  groups.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
   if (!watch->netlink_ || !watch->stop_ ||
       bind(watch->netlink_.get(), reinterpret_cast<sockaddr*>(&groups), sizeof groups) != 0)
     return Fail(WithErrno("interfaces cannot be watched", errno));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells when interfaces of this network namespace come, go or change: a driver that is loaded
+// Tells when interfaces of this network namespace, or their addresses, come, go or change: a driver that is loaded
 // anew makes a new interface of the old name, and no program is on it.
 //
 // Threads: one of its own, which calls the function; ends with the object.
@@ -17,7 +17,8 @@ namespace narthex {
 
 class InterfaceWatch {
  public:
-  // `changed` is called once at the start, and after each change of a link (rtnetlink(7)).
+  // `changed` is called once at the start, and after each change of a link or an address
+  // (rtnetlink(7)).
   static Result<std::unique_ptr<InterfaceWatch>> Start(std::function<void()> changed);
   ~InterfaceWatch();
 

@@ -17,8 +17,13 @@ bool AnyContains(const std::vector<Prefix>& prefixes, const Address& address) {
 
 }  // namespace
 
-Layout::Layout(const Config& config) : zones_(config.zones), capacity_(config.session_capacity) {
+Layout::Layout(const Config& config)
+    : zones_(config.zones),
+      capacity_(config.session_capacity),
+      has_policies_(!config.policies.empty()) {
   for (const ZoneConfig& zone : zones_) {
+    has_places_ |= zone.HasPlaces();
+    has_via_ |= zone.HasVia();
     for (const Prefix& pool : zone.pools) {
       pools_.push_back({zone.id, {pool.base.V4(), AddressCount(pool), pool_entries_}});
       pool_entries_ += AddressCount(pool);
@@ -38,6 +43,17 @@ const ZoneConfig* Layout::ZoneOf(const Address& address) const {
   return nullptr;
 }
 
+const ZoneConfig* Layout::ZoneOf(const Key& key) const {
+  if (!key.IsAddress()) return nullptr;
+  const ZoneConfig* zone = ZoneOf(key.address());
+  if (zone == nullptr || key.IsSingleAddress()) return zone;
+  bool inside = std::any_of(
+      zone->ipv6_prefixes.begin(), zone->ipv6_prefixes.end(), [&](const Prefix& prefix) {
+        return prefix.bits <= key.bits && prefix.Contains(key.address());
+      });
+  return inside ? zone : nullptr;
+}
+
 std::optional<uint32_t> Layout::PoolSlot(const Address& address) const {
   if (!address.IsV4()) return std::nullopt;
   for (const Pool& candidate : pools_) {
@@ -45,6 +61,14 @@ std::optional<uint32_t> Layout::PoolSlot(const Address& address) const {
     if (offset < candidate.pool.count) return candidate.pool.session + offset;
   }
   return std::nullopt;
+}
+
+nx_key Layout::KeyOfPoolSlot(uint32_t slot) const {
+  auto after = std::upper_bound(
+      pools_.begin(), pools_.end(), slot,
+      [](uint32_t value, const Pool& candidate) { return value < candidate.pool.session; });
+  const Pool& pool = *(after - 1);
+  return Key::Of(Address::FromV4(pool.pool.first + (slot - pool.pool.session))).InZone(pool.zone);
 }
 
 std::vector<nx_pool> Layout::PoolsOf(const ZoneConfig& zone) const {
@@ -55,7 +79,8 @@ std::vector<nx_pool> Layout::PoolsOf(const ZoneConfig& zone) const {
 }
 
 std::string Layout::ToString() const {
-  std::string text = fmt::format("capacity {}", capacity_);
+  std::string text = fmt::format("capacity {} limits {} places {} via {}", capacity_, limit_rows(),
+                                 place_rows(), via_rows());
   for (const ZoneConfig& zone : zones_) {
     text += fmt::format("; zone {} {}", zone.id, zone.name);
     for (const nx_pool& pool : PoolsOf(zone))

@@ -4,14 +4,18 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <string>
 #include <vector>
 
 #include "control/config_values.h"
+#include "control/ctl/bulk.h"
 #include "control/ctl/client.h"
 #include "control/ctl/garden.h"
 #include "control/ctl/output.h"
@@ -25,6 +29,9 @@ constexpr char kExamples[] = R"(
 Examples:
   narthexctl session authorize 10.51.1.2 --for 1h
   narthexctl session authorize 10.51.1.2 2001:db8:51:1::2 --for 12h
+  narthexctl session authorize 02:00:00:00:00:01 --zone lobby --for 7d --policy gold
+  narthexctl session authorize --from clients.txt --for 4h
+  narthexctl session set-policy 10.51.1.2 silver
   narthexctl session list -o json
   narthexctl session terminate 10.51.1.2 --yes
   narthexctl explain 10.51.1.2
@@ -41,8 +48,11 @@ struct Options {
   std::string socket;
   std::string output = "table";
   std::string timeout = "10s";
-  std::vector<std::string> addresses;
+  std::vector<std::string> keys;
+  std::string from;
   std::string name;
+  std::string policy;
+  std::string mac;
   std::string zone;
   std::string duration;
   bool yes = false;
@@ -86,11 +96,34 @@ void Show(const Options& options, const Message& message) {
   Print(options.json() ? Json(message) : Table(message));
 }
 
+int AuthoriseFile(Client& client, const Options& options, const SessionWish& common) {
+  std::ifstream file(options.from == "-" ? "/dev/stdin" : options.from);
+  if (!file)
+    return Report(fmt::format("{} cannot be read: {}", options.from, std::strerror(errno)), kUsage);
+  std::vector<size_t> lines;
+  std::vector<SessionWish> wishes = ReadWishes(file, common, lines);
+  BulkReport report;
+  auto status = AuthoriseAll(client, wishes, lines, report);
+  for (const std::string& refused : report.refused)
+    Report(fmt::format("{}:{}", options.from, refused), kFailed);
+  if (options.json())
+    Print(fmt::format("{{\"authorised\": {}, \"refused\": {}}}\n", report.authorised,
+                      report.refused.size()));
+  else
+    Print(fmt::format("{} authorised, {} refused\n", report.authorised, report.refused.size()));
+  if (!status.ok()) return Report(status, options);
+  return report.refused.empty() ? kOk : kFailed;
+}
+
 int Authorise(Client& client, const Options& options) {
   auto duration = ParseDuration(options.duration);
   if (!duration) return Report("--for: " + duration.error().message, kUsage);
+  if (options.keys.empty() == options.from.empty())
+    return Report("session authorize: name keys, or a file with --from", kUsage);
+  SessionWish wish{options.keys, options.zone, options.policy, options.mac, *duration};
+  if (!options.from.empty()) return AuthoriseFile(client, options, wish);
   v1::Session session;
-  auto status = client.Authorise({options.addresses, options.zone, *duration}, session);
+  auto status = client.Authorise(wish, session);
   if (!status.ok()) return Report(status, options);
   Show(options, session);
   if (!options.json())
@@ -132,6 +165,35 @@ int Terminate(Client& client, const Options& options) {
     Print(fmt::format("ended {}\nin force after {}\n", response.session().name(),
                       Milliseconds(response.in_force_after())));
   return kOk;
+}
+
+int SetPolicy(Client& client, const Options& options) {
+  v1::Session session;
+  auto status =
+      client.SetPolicy(options.name, options.policy == "none" ? "" : options.policy, session);
+  if (!status.ok()) return Report(status, options);
+  Show(options, session);
+  return kOk;
+}
+
+int ListPolicies(Client& client, const Options& options) {
+  v1::ListPoliciesResponse answer;
+  auto status = client.ListPolicies(answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  return kOk;
+}
+
+int ShowPolicy(Client& client, const Options& options) {
+  v1::ListPoliciesResponse answer;
+  auto status = client.ListPolicies(answer);
+  if (!status.ok()) return Report(status, options);
+  for (const v1::Policy& policy : answer.policies()) {
+    if (policy.name() != options.name) continue;
+    Show(options, policy);
+    return kOk;
+  }
+  return Report(fmt::format("there is no policy '{}'", options.name), kNotFound);
 }
 
 int Status(Client& client, const Options& options) {
@@ -211,16 +273,28 @@ void Describe(CLI::App& app, Options& options, Command& chosen) {
   CLI::App* authorise = leaf(*session, "authorize",
                              "Let a client pass; extends its session if it has one", Authorise);
   authorise->alias("authorise");
-  authorise->add_option("ADDRESS", options.addresses, "IPv4 and IPv6 addresses of one client")
-      ->required();
+  authorise->add_option("KEY", options.keys,
+                        "Addresses, prefixes, MAC addresses, lines (line:100.7) of one client");
+  authorise->add_option("--from", options.from, "File with the keys of a client a line; - is stdin");
   authorise->add_option("--for", options.duration, "How long: 30m, 12h, 7d")->required();
-  authorise->add_option("--zone", options.zone, "Zone; the address decides it otherwise");
+  authorise->add_option("--policy", options.policy, "Policy; none, or as it is, otherwise");
+  authorise->add_option("--mac", options.mac,
+                        "MAC address to bind to; the kernel's neighbour decides it otherwise");
+  authorise->add_option("--zone", options.zone, "Zone; the keys decide it otherwise");
   CLI::App* get = leaf(*session, "get", "Show one session", Get);
-  get->add_option("ADDRESS", options.name, "Address, or name of the session")->required();
+  get->add_option("KEY", options.name, "Key, or name of the session")->required();
   leaf(*session, "list", "Show all sessions", List);
   CLI::App* terminate = leaf(*session, "terminate", "End a session now", Terminate);
-  terminate->add_option("ADDRESS", options.name, "Address, or name of the session")->required();
+  terminate->add_option("KEY", options.name, "Key, or name of the session")->required();
   terminate->add_flag("--yes", options.yes, "Do not ask");
+  CLI::App* set_policy = leaf(*session, "set-policy", "Give a session another policy", SetPolicy);
+  set_policy->add_option("KEY", options.name, "Key, or name of the session")->required();
+  set_policy->add_option("POLICY", options.policy, "Name of a policy, or none")->required();
+  CLI::App* policy = app.add_subcommand("policy", "What sessions may use");
+  policy->require_subcommand(1);
+  leaf(*policy, "list", "Show all policies", ListPolicies);
+  CLI::App* show = leaf(*policy, "show", "Show one policy", ShowPolicy);
+  show->add_option("NAME", options.name, "Name of the policy")->required();
   leaf(app, "status", "Sessions, interfaces, workers and counters", Status);
   leaf(app, "reload", "Read the configuration again and put it in force", Reload);
   CLI::App* garden = app.add_subcommand("garden", "What clients reach before they log in");
@@ -234,8 +308,9 @@ void Describe(CLI::App& app, Options& options, Command& chosen) {
   explain->add_option("ADDRESS", options.name, "Address of the client")->required();
   for (CLI::App* each : {authorise, get, terminate, explain}) each->fallthrough();
   for (CLI::App* each : app.get_subcommands([](CLI::App*) { return true; })) each->fallthrough();
-  for (CLI::App* each : session->get_subcommands([](CLI::App*) { return true; }))
-    each->fallthrough();
+  for (CLI::App* parent : {session, policy})
+    for (CLI::App* each : parent->get_subcommands([](CLI::App*) { return true; }))
+      each->fallthrough();
 }
 
 int Main(int argc, char** argv) {

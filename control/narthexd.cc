@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "control/alarms.h"
 #include "control/api_server.h"
 #include "control/bpf_dns.h"
 #include "control/classifier.h"
@@ -136,8 +137,12 @@ Outcome Serve(const Config& config, const std::string& path) {
       BpfSessionTable::Over((*classifier)->maps(), layout, (*classifier)->settle_program());
   if (!table) return Fail(table.error());
   SessionMap map(layout, **table);
-  Sessions sessions(**store, map, layout, clock, config.max_duration);
-  auto reconciled = sessions.Start();
+  LimitMap limits(**table);
+  PolicyTable policies(**store, **table);
+  KernelNeighbours neighbours;
+  Sessions sessions(
+      {**store, map, limits, policies, layout, clock, neighbours, config.max_duration});
+  auto reconciled = sessions.Start(config.policies);
   if (!reconciled) return Fail(reconciled.error());
   spdlog::info("sessions: {} kept, {} added, {} removed in the map", reconciled->kept,
                reconciled->added, reconciled->removed);
@@ -164,12 +169,16 @@ Outcome Serve(const Config& config, const std::string& path) {
   reload.Add("log",
              [](const Config& next) -> Outcome { return SetLogLevel(next.log_level), Outcome(); });
   reload.Add("garden", [&](const Config& next) { return (*classifier)->FillGarden(next.zones); });
+  reload.Add("policies", [&](const Config& next) { return sessions.ApplyPolicies(next.policies); });
   reload.Add("policy", [&](const Config& next) { return policy.Write(next); });
   // Last: what was learned does not come back if a later part fails.
   reload.Add("garden by name", [&](const Config& next) { return dns_watch.Apply(next.zones); });
   Peers peers;
   SessionService session_service(sessions, clock, peers);
-  GatewayService gateway_service({**classifier, sessions, layout, clock, peers, policy, reload});
+  auto alarms = Alarms::Start((*classifier)->maps().Descriptor("events"), sessions, layout);
+  if (!alarms) return Fail(alarms.error());
+  GatewayService gateway_service(
+      {**classifier, sessions, layout, clock, peers, policy, reload, **alarms});
   GardenService garden_service(learned, dns_watch, reload, clock);
   auto api = ApiServer::Listen(config.socket_path,
                                {&session_service, &gateway_service, &garden_service}, peers);
@@ -179,7 +188,10 @@ Outcome Serve(const Config& config, const std::string& path) {
 
   {
     Expiry expiry(sessions, cookie_keys, clock);
-    auto watch = InterfaceWatch::Start([&] { (*classifier)->FollowInterfaces(); });
+    auto watch = InterfaceWatch::Start([&] {
+      (*classifier)->FollowInterfaces();
+      sessions.ReadOwnAddresses();
+    });
     if (!watch) return Fail(watch.error());
     auto answers = AnswerRing::Start((*classifier)->maps(),
                                      [&](const nx_dns_answer& answer) { dns_watch.Answer(answer); },
@@ -195,7 +207,7 @@ Outcome Serve(const Config& config, const std::string& path) {
     spdlog::info("narthexd: {}: ending, the classifier stays attached", strsignal(signal_number));
     api->reset();
   }
-  if (auto saved = sessions.SaveCounters(); !saved) return saved;
+  if (auto saved = sessions.SaveCounters(SIZE_MAX); !saved) return saved;
   return (*store)->Checkpoint();
 }
 

@@ -90,4 +90,24 @@ std::vector<Address> OwnAddresses(const ZoneConfig& zone) {
   return own;
 }
 
+ZoneGateway GatewayOf(const ZoneConfig& zone) {
+  ZoneGateway gateway;
+  ifaddrs* list = nullptr;
+  if (getifaddrs(&list) != 0) return gateway;
+  std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, freeifaddrs);
+  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+    if (entry->ifa_addr == nullptr || zone.interface != entry->ifa_name) continue;
+    if (entry->ifa_addr->sa_family == AF_INET6) {
+      Address address;
+      std::memcpy(address.bytes.data(),
+                  &reinterpret_cast<const sockaddr_in6*>(entry->ifa_addr)->sin6_addr, 16);
+      if (!gateway.v6 && IsInZone(zone, address)) gateway.v6 = address;
+    } else if (entry->ifa_addr->sa_family == AF_INET) {
+      Address address = Address::FromV4(HostOrder(entry->ifa_addr));
+      if (!gateway.v4 && IsInZone(zone, address)) gateway.v4 = address;
+    }
+  }
+  return gateway;
+}
+
 }  // namespace narthex

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <mutex>
 #include <set>
+#include <optional>
 #include <vector>
 
 #include "control/address.h"
@@ -15,7 +16,8 @@ namespace narthex {
 
 // Addresses of this host's interfaces, and the network and broadcast addresses of their IPv4
 // networks, as far as they lie in the zone's pools or prefixes; ascending, at most NX_MAX_OWN.
-// As they are now: narthexd reads them when it loads the classifier.
+// As they are now: narthexd reads them when it loads the classifier, and its own copy anew after
+// each change (InterfaceWatch).
 std::vector<Address> OwnAddresses(const ZoneConfig& zone);
 
 // The addresses of this host's interfaces as they are now; asks the kernel at most once a second.
@@ -29,6 +31,13 @@ class HostAddresses {
   std::set<Address> addresses_;
   std::chrono::steady_clock::time_point read_at_;
 };
+
+// The addresses of the zone's interface that lie in the zone: clients see them as their gateway.
+struct ZoneGateway {
+  std::optional<Address> v4;
+  std::optional<Address> v6;
+};
+ZoneGateway GatewayOf(const ZoneConfig& zone);
 
 }  // namespace narthex
 

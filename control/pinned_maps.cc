@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <tuple>
 
 namespace narthex {
 namespace {
@@ -43,7 +44,32 @@ uint32_t EntriesOf(std::string_view name, const Layout& layout) {
   if (name == "sessions") return layout.entries();
   if (name == "fast" || name == "fast_due") return layout.fast_words();
   if (name == "keys") return layout.capacity();
+  if (name == "limits") return layout.limit_rows();
+  if (name == "places") return layout.place_rows();
+  if (name == "via") return layout.via_rows();
   return 0;
+}
+
+// All of a hash map, many at a time. A bucket that does not fit in the room asks for more of it.
+template <typename K, typename V>
+Result<std::vector<std::pair<K, V>>> ReadAll(int fd, const char* name) {
+  std::vector<std::pair<K, V>> all;
+  std::vector<K> keys(4096);
+  std::vector<V> values(keys.size());
+  uint32_t at = 0;
+  for (void* from = nullptr;;) {
+    auto count = static_cast<uint32_t>(keys.size());
+    int error = bpf_map_lookup_batch(fd, from, &at, keys.data(), values.data(), &count, nullptr);
+    if (error == -ENOSPC) {
+      keys.resize(keys.size() * 2);
+      values.resize(keys.size());
+      continue;
+    }
+    if (error != 0 && error != -ENOENT) return Fail(WithErrno(fmt::format("map '{}'", name), error));
+    for (uint32_t i = 0; i < count; ++i) all.emplace_back(keys[i], values[i]);
+    if (error == -ENOENT) return all;
+    from = &at;
+  }
 }
 
 }  // namespace
@@ -76,7 +102,7 @@ bool PinnedMaps::AbiMatches() const {
 }
 
 Outcome PinnedMaps::Offer(bpf_object* object) {
-  bool abi_matches = AbiMatches();
+  if (first_) abi_matched_ = AbiMatches();
   for (const char* name : kSharedMaps) {
     bpf_map* map = bpf_object__find_map_by_name(object, name);
     if (map == nullptr && first_) return Fail(fmt::format("the classifier has no map '{}'", name));
@@ -86,7 +112,7 @@ Outcome PinnedMaps::Offer(bpf_object* object) {
     if (first_) {
       Fd pin = OpenPin(Path(name));
       auto info = MapInfo(pin.get());
-      bool fits = pin && info && abi_matches && Fits(*info, map);
+      bool fits = pin && info && abi_matched_ && Fits(*info, map);
       if (std::string_view(name) == "sessions")
         fits = fits && info->id == known_.sessions_map_id && known_.layout == layout_.ToString();
       // They go together: the others hold indexes into `sessions`, zones count in all.
@@ -148,10 +174,15 @@ Outcome PinnedMaps::ReplaceUnfit() {
   return AbiMatches() ? Outcome() : replace(abi_version_.get(), kAbiVersion);
 }
 
+// Entries of another ABI's layout mean something else: their counters come from the store.
 int PinnedMaps::ReplacedSessions() const {
   int fd = maps_.at("sessions").old_fd.get();
   auto info = MapInfo(fd);
-  return info && info->id == known_.sessions_map_id ? fd : -1;
+  return info && abi_matched_ && info->id == known_.sessions_map_id ? fd : -1;
+}
+
+int PinnedMaps::ReplacedLimits() const {
+  return ReplacedSessions() < 0 ? -1 : maps_.at("limits").old_fd.get();
 }
 
 Result<MapIdentity> PinnedMaps::Identity() const {
@@ -160,10 +191,10 @@ Result<MapIdentity> PinnedMaps::Identity() const {
   return MapIdentity{info->id, layout_.ToString()};
 }
 
-uint64_t PinnedMaps::Memory() const {
-  uint64_t bytes = 0;
-  for (const auto& [name, shared] : maps_) bytes += MapMemory(shared.fd.get());
-  return bytes;
+std::vector<std::pair<std::string, uint64_t>> PinnedMaps::Memory() const {
+  std::vector<std::pair<std::string, uint64_t>> memory;
+  for (const auto& [name, shared] : maps_) memory.emplace_back(name, MapMemory(shared.fd.get()));
+  return memory;
 }
 
 Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps& maps,
@@ -172,21 +203,36 @@ Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps&
   auto table = std::make_unique<BpfSessionTable>();
   table->keys_fd_ = maps.Descriptor("keys");
   table->settle_fd_ = settle_fd;
-  auto words = Mapping::Of(maps.Descriptor("fast"), layout.fast_words() * sizeof(uint64_t));
-  if (!words) return Fail(words.error());
-  table->fast_words_ = std::move(*words);
-  auto entries = Mapping::Of(maps.Descriptor("sessions"), layout.entries() * sizeof(nx_session));
-  if (!entries) return Fail(entries.error());
-  table->entries_ = std::move(*entries);
-
-  int old_fd = maps.ReplacedSessions();
-  auto info = MapInfo(old_fd);
-  if (old_fd < 0 || !info || info->value_size != sizeof(nx_session)) return table;
-  auto replaced = Mapping::Of(old_fd, info->max_entries * sizeof(nx_session));
-  if (!replaced) return table;
-  table->replaced_ = std::move(*replaced);
-  table->replaced_count_ = info->max_entries;
+  table->via_fd_ = maps.Descriptor("via");
+  const std::tuple<Mapping*, const char*, size_t> mappings[] = {
+      {&table->fast_words_, "fast", layout.fast_words() * sizeof(uint64_t)},
+      {&table->entries_, "sessions", layout.entries() * sizeof(nx_session)},
+      {&table->limits_, "limits", layout.limit_rows() * sizeof(nx_limits)},
+      {&table->policies_, "policies", NX_MAX_POLICIES * sizeof(nx_policy)},
+      {&table->places_, "places", layout.place_rows() * sizeof(nx_place)},
+  };
+  for (const auto& [mapping, name, bytes] : mappings) {
+    auto mapped = Mapping::Of(maps.Descriptor(name), bytes);
+    if (!mapped) return Fail(mapped.error());
+    *mapping = std::move(*mapped);
+  }
+  if (auto replaced = table->MapReplaced(maps); !replaced) return Fail(replaced.error());
   return table;
+}
+
+Outcome BpfSessionTable::MapReplaced(const PinnedMaps& maps) {
+  const std::tuple<Mapping*, int, size_t> mappings[] = {
+      {&replaced_, maps.ReplacedSessions(), sizeof(nx_session)},
+      {&replaced_limits_, maps.ReplacedLimits(), sizeof(nx_limits)},
+  };
+  for (const auto& [mapping, fd, bytes] : mappings) {
+    auto info = MapInfo(fd);
+    if (fd < 0 || !info || info->value_size != bytes) continue;
+    auto mapped = Mapping::Of(fd, info->max_entries * bytes);
+    if (!mapped) return Fail(mapped.error());
+    *mapping = std::move(*mapped);
+  }
+  return {};
 }
 
 Outcome BpfSessionTable::PutKey(const nx_key& key, uint32_t slot) {
@@ -205,20 +251,33 @@ Outcome BpfSessionTable::DeleteKey(const nx_key& key) {
 }
 
 Result<std::vector<std::pair<nx_key, uint32_t>>> BpfSessionTable::Keys() {
-  std::vector<std::pair<nx_key, uint32_t>> keys;
-  nx_key previous{}, key{};
-  const void* from = nullptr;
-  while (bpf_map_get_next_key(keys_fd_, from, &key) == 0) {
-    uint32_t slot = 0;
-    if (bpf_map_lookup_elem(keys_fd_, &key, &slot) == 0) keys.emplace_back(key, slot);
-    previous = key;
-    from = &previous;
-  }
-  return keys;
+  return ReadAll<nx_key, uint32_t>(keys_fd_, "keys");
+}
+
+Result<std::vector<std::pair<nx_key, nx_via>>> BpfSessionTable::Via() {
+  return ReadAll<nx_key, nx_via>(via_fd_, "via");
+}
+
+std::optional<nx_via> BpfSessionTable::FindVia(const nx_key& key) {
+  nx_via row{};
+  if (bpf_map_lookup_elem(via_fd_, &key, &row) != 0) return std::nullopt;
+  return row;
+}
+
+Outcome BpfSessionTable::DeleteVia(const nx_key& key) {
+  int error = bpf_map_delete_elem(via_fd_, &key);
+  if (error != 0 && error != -ENOENT) return Fail(WithErrno("map 'via'", error));
+  return {};
 }
 
 const nx_session* BpfSessionTable::Replaced(uint32_t slot) {
-  return slot < replaced_count_ ? &replaced_.As<nx_session>()[slot] : nullptr;
+  auto entries = replaced_.As<nx_session>();
+  return slot < entries.size() ? &entries[slot] : nullptr;
+}
+
+const nx_limits* BpfSessionTable::ReplacedLimits(uint32_t row) {
+  auto rows = replaced_limits_.As<nx_limits>();
+  return row < rows.size() ? &rows[row] : nullptr;
 }
 
 }  // namespace narthex

@@ -16,7 +16,7 @@
 #include "control/bpf.h"
 #include "control/error.h"
 #include "control/layout.h"
-#include "control/session_map.h"
+#include "control/session_table.h"
 
 struct bpf_object;
 
@@ -60,8 +60,11 @@ class PinnedMaps {
   bool HadClock() const { return maps_.at("clock").pinned; }
   // The `sessions` map which this start replaces, if the store knows its order; or -1.
   int ReplacedSessions() const;
+  // `limits` that goes with it; or -1.
+  int ReplacedLimits() const;
   Result<MapIdentity> Identity() const;
-  uint64_t Memory() const;
+  // Kernel memory of each map, by name.
+  std::vector<std::pair<std::string, uint64_t>> Memory() const;
 
  private:
   struct SharedMap {
@@ -71,6 +74,7 @@ class PinnedMaps {
   };
 
   bool AbiMatches() const;
+  bool abi_matched_ = false;  // as it was before this start
   std::string Path(const std::string& name) const { return directory_ + "/" + name; }
 
   const std::string directory_;
@@ -81,7 +85,7 @@ class PinnedMaps {
   bool first_ = true;
 };
 
-// The real `sessions` and `keys`.
+// The real maps of sessions and limits.
 class BpfSessionTable : public SessionTable {
  public:
   // `settle_fd`: the classifier's program of that name; stays the caller's.
@@ -93,15 +97,28 @@ class BpfSessionTable : public SessionTable {
   Outcome PutKey(const nx_key& key, uint32_t slot) override;
   Outcome DeleteKey(const nx_key& key) override;
   Result<std::vector<std::pair<nx_key, uint32_t>>> Keys() override;
+  Result<std::vector<std::pair<nx_key, nx_via>>> Via() override;
+  std::optional<nx_via> FindVia(const nx_key& key) override;
+  Outcome DeleteVia(const nx_key& key) override;
+  std::span<nx_limits> Limits() override { return limits_.As<nx_limits>(); }
+  std::span<nx_policy> Policies() override { return policies_.As<nx_policy>(); }
+  std::span<nx_place> Places() override { return places_.As<nx_place>(); }
   const nx_session* Replaced(uint32_t slot) override;
+  const nx_limits* ReplacedLimits(uint32_t row) override;
 
  private:
+  Outcome MapReplaced(const PinnedMaps& maps);
+
   int keys_fd_ = -1;
+  int via_fd_ = -1;
   int settle_fd_ = -1;
   Mapping entries_;
   Mapping fast_words_;
+  Mapping limits_;
+  Mapping policies_;
+  Mapping places_;
   Mapping replaced_;
-  uint32_t replaced_count_ = 0;
+  Mapping replaced_limits_;
 };
 
 }  // namespace narthex

@@ -24,13 +24,15 @@ void IgnoreRuntimeKeys(const ZoneConfig& now, ZoneConfig& next) {
 void IgnoreRuntimeKeys(const Config& now, Config& next) {
   next.log_level = now.log_level;
   next.rules = now.rules;
+  // The first policy needs room in the maps.
+  if (now.policies.empty() == next.policies.empty()) next.policies = now.policies;
   for (size_t i = 0; i < next.zones.size() && i < now.zones.size(); ++i)
     IgnoreRuntimeKeys(now.zones[i], next.zones[i]);
 }
 
 // The names of the fixed ones, for the message.
 template <typename T>
-struct Key {
+struct ConfigKey {
   const char* name;
   bool (*same)(const T&, const T&);
 };
@@ -40,7 +42,14 @@ bool Same(const T& a, const T& b) {
   return a.*member == b.*member;
 }
 
-constexpr Key<Config> kFixed[] = {
+bool SameIdentities(const ZoneConfig& a, const ZoneConfig& b) {
+  return a.mac_sessions == b.mac_sessions && a.line_sessions == b.line_sessions;
+}
+bool SameBindings(const ZoneConfig& a, const ZoneConfig& b) {
+  return a.bind_mac == b.bind_mac && a.bind_vlan == b.bind_vlan;
+}
+
+constexpr ConfigKey<Config> kFixed[] = {
     {"instance", Same<&Config::instance, Config>},
     {"uplinks", Same<&Config::uplinks, Config>},
     {"paths.state", Same<&Config::state_dir, Config>},
@@ -51,9 +60,10 @@ constexpr Key<Config> kFixed[] = {
     {"sessions.max_duration", Same<&Config::max_duration, Config>},
     {"dataplane.hugepages", Same<&Config::hugepages, Config>},
     {"dataplane.idle_backoff", Same<&Config::idle_backoff, Config>},
+    {"policy (the first, or the last)", Same<&Config::policies, Config>},
 };
 
-constexpr Key<ZoneConfig> kFixedOfZone[] = {
+constexpr ConfigKey<ZoneConfig> kFixedOfZone[] = {
     {"name", Same<&ZoneConfig::name, ZoneConfig>},
     {"interface", Same<&ZoneConfig::interface, ZoneConfig>},
     {"queues", Same<&ZoneConfig::queues, ZoneConfig>},
@@ -66,6 +76,16 @@ constexpr Key<ZoneConfig> kFixedOfZone[] = {
     {"bridge_uplink", Same<&ZoneConfig::bridge_uplink, ZoneConfig>},
     {"access_vlan", Same<&ZoneConfig::access_vlan, ZoneConfig>},
     {"uplink_vlan", Same<&ZoneConfig::uplink_vlan, ZoneConfig>},
+    {"identities", SameIdentities},
+    {"ipv6_session_lengths", Same<&ZoneConfig::ipv6_session_lengths, ZoneConfig>},
+    {"bind", SameBindings},
+    {"watch_moves", Same<&ZoneConfig::watch_moves, ZoneConfig>},
+    {"syn_per_second", Same<&ZoneConfig::syn_per_second, ZoneConfig>},
+    {"rst_per_second", Same<&ZoneConfig::rst_per_second, ZoneConfig>},
+    {"icmp_per_second", Same<&ZoneConfig::icmp_per_second, ZoneConfig>},
+    {"dns_per_second", Same<&ZoneConfig::dns_per_second, ZoneConfig>},
+    {"refuse_tcp", Same<&ZoneConfig::reject_tcp, ZoneConfig>},
+    {"refuse_udp", Same<&ZoneConfig::reject_udp, ZoneConfig>},
 };
 
 }  // namespace

@@ -4,14 +4,15 @@
 #define NARTHEX_CONTROL_SESSION_H
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
-#include "control/address.h"
+#include "control/key.h"
 
 namespace narthex {
 
-// What the classifier counted for one address. Times are CLOCK_BOOTTIME of this boot.
+// What the classifier counted for one key. Times are CLOCK_BOOTTIME of this boot.
 struct SessionCounters {
   uint64_t packets_up = 0;
   uint64_t bytes_up = 0;
@@ -23,20 +24,35 @@ struct SessionCounters {
   bool operator==(const SessionCounters&) const = default;
 };
 
-// One address of a session and its entry in the `sessions` map.
-struct SessionAddress {
-  Address address;
-  uint32_t slot = 0;
+// An entry that has no place: its zone or its address is not in the configuration.
+inline constexpr uint32_t kNoSlot = std::numeric_limits<uint32_t>::max();
+
+// One key of a session and its entry in the `sessions` map.
+struct SessionKey {
+  Key key;
+  uint32_t slot = kNoSlot;
   SessionCounters counters;
+  Mac bound;  // the only MAC address that may use it; none: any
+};
+
+// What all keys of a session with a policy have used together, of its quota.
+struct Usage {
+  uint64_t bytes_up = 0;
+  uint64_t bytes_down = 0;
+  uint32_t last_seen_s = 0;  // boot time
+  bool operator==(const Usage&) const = default;
 };
 
 struct Session {
-  std::string id;    // 16 hexadecimal digits
+  std::string id;    // 16 hexadecimal digits, ascending in the order of logins
   std::string zone;  // name
   std::string creator;
   int64_t created_wall_ns = 0;
   int64_t expires_boot_ns = 0;  // CLOCK_BOOTTIME of this boot; the only end that counts
-  std::vector<SessionAddress> addresses;
+  std::string policy;           // name; empty: no limits
+  uint32_t limits = 0;          // row of `limits`; 0: none
+  Usage usage;                  // only with a policy
+  std::vector<SessionKey> keys;
 };
 
 }  // namespace narthex

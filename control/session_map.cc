@@ -6,7 +6,8 @@
 
 #include <atomic>
 #include <cstring>
-#include <map>
+#include <bit>
+#include <unordered_map>
 
 #include "control/clock.h"
 
@@ -47,56 +48,86 @@ SessionCounters CountersOf(nx_session& entry) {
           .last_seen_ns = LoadSeconds(entry.last_seen_s)};
 }
 
-}  // namespace
-
-nx_key AddressKey(uint16_t zone, const Address& address) {
-  nx_key key{};
-  std::memcpy(key.addr, address.bytes.data(), sizeof key.addr);
-  key.zone = zone;
-  key.kind = NX_KEY_ADDRESS;
-  key.prefix_len = 128;
-  return key;
+// Two different readings of one entry rarely have the same; it only grows.
+uint32_t Digest(const SessionCounters& counters) {
+  uint64_t mixed = counters.packets_up * 0x9e3779b97f4a7c15 + counters.packets_down * 0xff51afd7ed558ccd;
+  return static_cast<uint32_t>(mixed >> 32) | 1;
 }
 
-void SessionMap::Store(uint32_t slot, int64_t expires_ns, int64_t begun_ns,
-                       const SessionCounters& counters) {
+constexpr uint32_t kForgetAddressS = 3600;
+
+}  // namespace
+
+SessionMap::SessionMap(const Layout& layout, SessionTable& table)
+    : layout_(layout),
+      table_(table),
+      free_(layout.pool_entries(), layout.entries()),
+      live_(layout.entries() / 64 + 1),
+      keys_(layout.capacity()),
+      saved_(layout.entries()) {}
+
+const nx_session* SessionMap::InForce(uint32_t slot) const {
+  if (slot >= layout_.entries() || LoadExpiry(Entry(slot)) == 0) return nullptr;
+  return &Entry(slot);
+}
+
+void SessionMap::NoteLive(uint32_t slot, const nx_key& key) {
+  live_[slot / 64] |= uint64_t{1} << slot % 64;
+  if (!IsPoolSlot(slot)) keys_[slot - layout_.pool_entries()] = key;
+}
+
+void SessionMap::SetBound(uint32_t slot, const Mac& bound) {
+  if (slot >= table_.Places().size() || table_.Places().size() < layout_.entries()) return;
+  std::memcpy(table_.Places()[slot].mac, bound.bytes.data(), bound.bytes.size());
+}
+
+void SessionMap::Store(uint32_t slot, const MapEntry& wanted) {
   nx_session& entry = Entry(slot);
   SetExpiry(slot, 0);
+  const SessionCounters& counters = wanted.counters;
   StoreField(entry.packets_up, counters.packets_up);
   StoreField(entry.bytes_up, counters.bytes_up);
   StoreField(entry.packets_down, counters.packets_down);
   StoreField(entry.bytes_down, counters.bytes_down);
   StoreSeconds(entry.first_seen_s, counters.first_seen_ns);
   StoreSeconds(entry.last_seen_s, counters.last_seen_ns);
-  std::atomic_ref(entry.limits).store(0, std::memory_order_relaxed);
-  StoreSeconds(entry.begun_s, static_cast<uint64_t>(begun_ns));
-  SetExpiry(slot, expires_ns);
+  std::atomic_ref(entry.limits).store(wanted.limits, std::memory_order_relaxed);
+  std::atomic_ref(entry.addresses).store(0, std::memory_order_relaxed);
+  StoreSeconds(entry.begun_s, static_cast<uint64_t>(wanted.begun_ns));
+  if (table_.Places().size() >= layout_.entries()) table_.Places()[slot] = {};
+  SetBound(slot, wanted.bound);
+  saved_[slot] = Digest(counters);
+  NoteLive(slot, wanted.key.InZone(wanted.zone));
+  SetExpiry(slot, wanted.expires_ns);
 }
 
-Result<uint32_t> SessionMap::Reserve(const Address& address) {
-  if (auto slot = layout_.PoolSlot(address)) return *slot;
-  if (free_.empty())
+Result<uint32_t> SessionMap::Reserve(const Key& key) {
+  if (key.IsSingleAddress())
+    if (auto slot = layout_.PoolSlot(key.address())) return *slot;
+  auto slot = free_.Take();
+  if (!slot && !retired_.empty()) {
+    if (auto swept = SweepVia(0); !swept) return Fail(swept.error());
+    slot = free_.Take();
+  }
+  if (!slot)
     return Fail(ErrorKind::kExhausted,
                 fmt::format("the session table is full: all {} entries of sessions.capacity are in "
                             "use; raise it in the configuration",
                             layout_.capacity()));
-  uint32_t slot = free_.front();
-  free_.pop_front();
-  return slot;
+  return *slot;
 }
 
 void SessionMap::Release(uint32_t slot) {
-  if (!IsPoolSlot(slot) && slot != kNoSlot) free_.push_back(slot);
+  if (!IsPoolSlot(slot) && slot != kNoSlot) free_.Give(slot);
 }
 
-Outcome SessionMap::Begin(uint16_t zone, const Address& address, uint32_t slot, int64_t expires_ns,
-                          int64_t begun_ns, const SessionCounters& counters) {
+Outcome SessionMap::Begin(uint32_t slot, const MapEntry& entry) {
   if (!IsPoolSlot(slot)) {
     // The entry first: a key that leads to it must find it whole.
     SetExpiry(slot, 0);
-    if (auto put = table_.PutKey(AddressKey(zone, address), slot); !put) return put;
+    if (auto put = table_.PutKey(entry.key.InZone(entry.zone), slot); !put) return put;
   }
-  Store(slot, expires_ns, begun_ns, counters);
+  Store(slot, entry);
   return {};
 }
 
@@ -107,46 +138,117 @@ void SessionMap::SetExpiry(uint32_t slot, int64_t expires_ns) {
   std::atomic_ref(word).fetch_and(~(uint64_t{1} << slot % NX_FAST_BITS), std::memory_order_seq_cst);
 }
 
+void SessionMap::SetLimits(uint32_t slot, uint32_t limits, int64_t expires_ns) {
+  std::atomic_ref(Entry(slot).limits).store(limits, std::memory_order_seq_cst);
+  SetExpiry(slot, expires_ns);
+}
+
 void SessionMap::Settle() {
   auto settled = table_.Settle();
   if (!settled) spdlog::warn("accounts may lag behind: {}", settled.error().message);
 }
 
-SessionCounters SessionMap::End(uint16_t zone, const Address& address, uint32_t slot) {
+SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot) {
   Revoke(slot);
   SessionCounters counters = CountersOf(Entry(slot));
+  live_[slot / 64] &= ~(uint64_t{1} << slot % 64);
   if (IsPoolSlot(slot)) return counters;
-  if (auto deleted = table_.DeleteKey(AddressKey(zone, address)); !deleted) {
+  if (auto deleted = table_.DeleteKey(key.InZone(zone)); !deleted) {
     // The entry authorises nobody, but handed out again it would authorise two: keep it out.
-    spdlog::error("key of {} cannot be deleted, its entry {} stays unused: {}", address.ToString(),
+    spdlog::error("key of {} cannot be deleted, its entry {} stays unused: {}", key.ToString(),
                   slot, deleted.error().message);
     return counters;
   }
-  free_.push_back(slot);
+  if (key.IsAddress())
+    free_.Give(slot);
+  else
+    retired_.push_back(slot);
   return counters;
 }
 
 SessionCounters SessionMap::Read(uint32_t slot) const { return CountersOf(Entry(slot)); }
 
+bool SessionMap::MayHave(const Key& key) const {
+  if (!key.IsSingleAddress()) return true;
+  auto slot = layout_.PoolSlot(key.address());
+  return !slot || IsLive(*slot);
+}
+
+nx_key SessionMap::KeyOf(uint32_t slot) const {
+  return IsPoolSlot(slot) ? layout_.KeyOfPoolSlot(slot) : keys_[slot - layout_.pool_entries()];
+}
+
+std::optional<uint32_t> SessionMap::UserOf(uint16_t zone, const Address& address) const {
+  auto row = table_.FindVia(Key::Of(address).InZone(zone));
+  if (!row || InForce(row->session) == nullptr) return std::nullopt;
+  return row->session;
+}
+
+std::vector<MovedEntry> SessionMap::CollectMoved(uint32_t* from, uint32_t most_slots, size_t most) {
+  std::vector<MovedEntry> moved;
+  const uint32_t end = std::min<uint64_t>(layout_.entries(), uint64_t{*from} + most_slots);
+  uint32_t slot = *from;
+  for (; slot < end && moved.size() < most; ++slot) {
+    if (live_[slot / 64] == 0) {
+      slot |= 63;  // 64 entries of which none has begun
+      continue;
+    }
+    if (!IsLive(slot)) continue;
+    SessionCounters counters = CountersOf(Entry(slot));
+    uint32_t digest = Digest(counters);
+    if (saved_[slot] == digest) continue;
+    saved_[slot] = digest;
+    nx_key key = KeyOf(slot);
+    moved.push_back({key.zone, {Key::Of(key), slot, counters, {}}});
+  }
+  *from = std::min(slot, layout_.entries());
+  return moved;
+}
+
+Outcome SessionMap::SweepVia(int64_t now_ns) {
+  if (!layout_.HasVia()) return {};
+  auto rows = table_.Via();
+  if (!rows) return Fail(rows.error());
+  const auto now_s = static_cast<uint32_t>(now_ns / kSecondNs);
+  std::unordered_map<uint32_t, uint16_t> addresses;
+  for (const auto& [key, row] : *rows) {
+    bool in_force = InForce(row.session) != nullptr;
+    uint16_t& count = addresses[row.session];
+    if (in_force && static_cast<int32_t>(now_s - row.seen_s) < int32_t{kForgetAddressS}) {
+      ++count;
+    } else if (auto deleted = table_.DeleteVia(key); !deleted) {
+      return deleted;
+    }
+  }
+  for (const auto& [slot, count] : addresses)
+    if (slot < layout_.entries())
+      std::atomic_ref(Entry(slot).addresses).store(count, std::memory_order_relaxed);
+  for (uint32_t slot : retired_) free_.Give(slot);
+  retired_.clear();
+  return {};
+}
+
 // Entries behind the pools: keeps the keys that the store has, deletes the others.
 Outcome SessionMap::AdoptKeys(std::vector<WantedEntry>& wanted, std::vector<bool>& used,
                               ReconcileReport& report) {
-  std::map<std::pair<uint16_t, Address>, WantedEntry*> by_key;
-  for (WantedEntry& entry : wanted)
-    if (!layout_.PoolSlot(entry.address)) by_key[{entry.zone, entry.address}] = &entry;
-
+  const uint32_t base = layout_.pool_entries();
+  std::vector<uint32_t> by_slot(layout_.capacity(), kNoSlot);  // index in `wanted`
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    uint32_t slot = wanted[i].old_slot;
+    if (slot >= base && slot < layout_.entries()) by_slot[slot - base] = static_cast<uint32_t>(i);
+  }
   auto keys = table_.Keys();
   if (!keys) return Fail(keys.error());
   for (const auto& [key, slot] : *keys) {
-    Address address;
-    std::memcpy(address.bytes.data(), key.addr, sizeof key.addr);
-    auto found = by_key.find({key.zone, address});
-    bool sane = slot >= layout_.pool_entries() && slot < layout_.entries() && !used[slot] &&
-                key.kind == NX_KEY_ADDRESS && key.prefix_len == 128;
-    if (found != by_key.end() && sane) {
-      found->second->slot = slot;
-      used[slot] = true;
-      continue;
+    bool inside = slot >= base && slot < layout_.entries() && !used[slot];
+    uint32_t index = inside ? by_slot[slot - base] : kNoSlot;
+    if (index != kNoSlot) {
+      nx_key wanted_key = wanted[index].key.InZone(wanted[index].zone);
+      if (std::memcmp(&wanted_key, &key, sizeof key) == 0) {
+        wanted[index].slot = slot;
+        used[slot] = true;
+        continue;
+      }
     }
     ++report.removed;
     if (auto deleted = table_.DeleteKey(key); !deleted) return deleted;
@@ -154,10 +256,32 @@ Outcome SessionMap::AdoptKeys(std::vector<WantedEntry>& wanted, std::vector<bool
   return {};
 }
 
-void SessionMap::CollectFree(const std::vector<bool>& used) {
-  free_.clear();
-  for (uint32_t slot = layout_.pool_entries(); slot < layout_.entries(); ++slot)
-    if (!used[slot]) free_.push_back(slot);
+// An entry that is in force already: what differs from the store follows it.
+void SessionMap::Correct(const WantedEntry& entry) {
+  nx_session& there = Entry(entry.slot);
+  NoteLive(entry.slot, entry.key.InZone(entry.zone));
+  saved_[entry.slot] = Digest(entry.counters);
+  SetBound(entry.slot, entry.bound);
+  if (there.limits != entry.limits)
+    SetLimits(entry.slot, entry.limits, entry.expires_ns);
+  else if (LoadExpiry(there) != static_cast<uint64_t>(entry.expires_ns))
+    SetExpiry(entry.slot, entry.expires_ns);
+}
+
+// An entry that the store alone has. kNoSlot stays if none is free.
+Outcome SessionMap::Restore(WantedEntry& entry) {
+  if (entry.slot == kNoSlot) {
+    auto slot = Reserve(entry.key);
+    if (!slot) return {};
+    entry.slot = *slot;
+  }
+  const nx_session* replaced = table_.Replaced(entry.old_slot);
+  SessionCounters stored = entry.counters;
+  if (replaced != nullptr && replaced->expires_ns != 0)
+    entry.counters = CountersOf(const_cast<nx_session&>(*replaced));
+  auto begun = Begin(entry.slot, entry);
+  saved_[entry.slot] = Digest(stored);
+  return begun;
 }
 
 Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) {
@@ -168,7 +292,8 @@ Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) 
   std::vector<bool> used(layout_.entries());
   if (auto done = AdoptKeys(wanted, used, report); !done) return Fail(done.error());
   for (WantedEntry& entry : wanted)
-    if (auto slot = layout_.PoolSlot(entry.address)) used[entry.slot = *slot] = true;
+    if (entry.key.IsSingleAddress())
+      if (auto slot = layout_.PoolSlot(entry.key.address())) used[entry.slot = *slot] = true;
 
   // What the store does not have ends first: nobody passes for a moment with a stranger's entry.
   for (uint32_t slot = 0; slot < layout_.entries(); ++slot) {
@@ -176,28 +301,17 @@ Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) 
     SetExpiry(slot, 0);
     if (IsPoolSlot(slot)) ++report.removed;
   }
-  CollectFree(used);
+  if (auto swept = SweepVia(0); !swept) return Fail(swept.error());
+  free_.Reset(layout_.pool_entries(), [&](uint32_t slot) { return used[slot]; });
 
   for (WantedEntry& entry : wanted) {
-    auto expires_ns = static_cast<uint64_t>(entry.expires_ns);
     if (entry.slot != kNoSlot && LoadExpiry(Entry(entry.slot)) != 0) {
-      if (LoadExpiry(Entry(entry.slot)) != expires_ns) SetExpiry(entry.slot, entry.expires_ns);
+      Correct(entry);
       ++report.kept;
       continue;
     }
-    if (entry.slot == kNoSlot) {
-      auto slot = Reserve(entry.address);
-      if (!slot) continue;  // the caller sees kNoSlot
-      entry.slot = *slot;
-    }
-    const nx_session* replaced = table_.Replaced(entry.old_slot);
-    SessionCounters counters = entry.counters;
-    if (replaced != nullptr && replaced->expires_ns != 0)
-      counters = CountersOf(const_cast<nx_session&>(*replaced));
-    if (auto begun = Begin(entry.zone, entry.address, entry.slot, entry.expires_ns, 0, counters);
-        !begun)
-      return Fail(begun.error());
-    ++report.added;
+    if (auto restored = Restore(entry); !restored) return Fail(restored.error());
+    if (entry.slot != kNoSlot) ++report.added;
   }
   return report;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The projection of sessions into the classifier's maps: which entry an address has, in which
-// order its fields change, and how the maps are brought to what the store says.
+// The projection of sessions into the classifier's maps: which entry a key has, in which order its
+// fields change, and how the maps are brought to what the store says.
 //
 // `expires_ns` is the only field that authorises. It is written last when an entry begins and
 // first when it ends, so that the classifier never sees half a session; after each change of it
@@ -12,45 +12,35 @@
 #define NARTHEX_CONTROL_SESSION_MAP_H
 
 #include <cstdint>
-#include <deque>
-#include <limits>
+#include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "bpf/abi.h"
 #include "control/error.h"
 #include "control/layout.h"
 #include "control/session.h"
+#include "control/session_table.h"
+#include "control/slot_pool.h"
 
 namespace narthex {
 
-// The maps themselves. Seam: memory in tests, pinned BPF maps in narthexd.
-class SessionTable {
- public:
-  virtual ~SessionTable() = default;
-  // The memory-mapped `sessions` array; stays where it is for the table's life.
-  virtual std::span<nx_session> Entries() = 0;
-  // The memory-mapped `fast` array, for the entries of the pools.
-  virtual std::span<uint64_t> FastWords() = 0;
-  // Brings packets that the classifier has noted elsewhere into the entries.
-  virtual Outcome Settle() = 0;
-  virtual Outcome PutKey(const nx_key& key, uint32_t slot) = 0;
-  virtual Outcome DeleteKey(const nx_key& key) = 0;  // no error if it is not there
-  virtual Result<std::vector<std::pair<nx_key, uint32_t>>> Keys() = 0;
-  // The entry as it was in the maps that this start replaced; null if there are none.
-  virtual const nx_session* Replaced(uint32_t /*slot*/) { return nullptr; }
+// One entry as it shall be.
+struct MapEntry {
+  uint16_t zone = 0;
+  Key key;
+  Mac bound;
+  uint32_t limits = 0;  // row of `limits`, filled already
+  int64_t expires_ns = 0;
+  // The login's boot time, from which connections that narthex has answered may still end; 0 for
+  // an entry that was in force before.
+  int64_t begun_ns = 0;
+  SessionCounters counters;  // where an entry that is not there begins
 };
 
-// An entry that has no place: its address lies in no zone of the configuration.
-inline constexpr uint32_t kNoSlot = std::numeric_limits<uint32_t>::max();
-
-struct WantedEntry {
-  uint16_t zone = 0;
-  Address address;
-  int64_t expires_ns = 0;
+struct WantedEntry : MapEntry {
+  int64_t session = 0;          // whose it is; for the caller
   uint32_t old_slot = kNoSlot;  // where the store last saw it
-  SessionCounters counters;     // where an entry that is not there begins
   uint32_t slot = kNoSlot;      // set by Reconcile
 };
 
@@ -60,50 +50,77 @@ struct ReconcileReport {
   size_t removed = 0;  // in the maps only
 };
 
+// An entry whose counters moved since they were last collected.
+struct MovedEntry {
+  uint16_t zone = 0;
+  SessionKey key;
+};
+
 class SessionMap {
  public:
-  SessionMap(const Layout& layout, SessionTable& table) : layout_(layout), table_(table) {}
+  SessionMap(const Layout& layout, SessionTable& table);
 
   // Brings the maps to `wanted` by difference; once, before any other call. Entries that do
   // not fit get kNoSlot.
   Result<ReconcileReport> Reconcile(std::vector<WantedEntry>& wanted);
+  // The entry in force that the store last saw at this slot, as the map has it; before Reconcile.
+  const nx_session* InForce(uint32_t slot) const;
 
-  // An entry for an address; a pool address has its own. kExhausted when none is free.
-  Result<uint32_t> Reserve(const Address& address);
+  // An entry for a key; a pool address has its own. kExhausted when none is free.
+  Result<uint32_t> Reserve(const Key& key);
   // Gives back what Reserve gave, for an entry that never began.
   void Release(uint32_t slot);
 
   // Begins an entry. On failure nothing is authorised; the slot is still the caller's.
-  // `begun_ns`: the login's boot time, from which connections that narthex has answered may
-  // still end; 0 for an entry that was in force before.
-  Outcome Begin(uint16_t zone, const Address& address, uint32_t slot, int64_t expires_ns,
-                int64_t begun_ns, const SessionCounters& counters);
+  Outcome Begin(uint32_t slot, const MapEntry& entry);
   void SetExpiry(uint32_t slot, int64_t expires_ns);
-  // From now on the classifier does not pass the entry's address.
+  // Names another row of limits. `expires_ns` must differ from the end before, by a nanosecond at
+  // least: the classifier may just have judged the entry, and looks at its end once more before
+  // it passes it without a look (bpf/fast.h).
+  void SetLimits(uint32_t slot, uint32_t limits, int64_t expires_ns);
+  void SetBound(uint32_t slot, const Mac& bound);
+  // From now on the classifier does not pass the entry's key.
   void Revoke(uint32_t slot) { SetExpiry(slot, 0); }
   // Makes Read() and End() exact up to now. Costs a few system calls for each CPU.
   void Settle();
   // Revokes an entry and gives its slot back; returns its last counters.
-  SessionCounters End(uint16_t zone, const Address& address, uint32_t slot);
+  SessionCounters End(uint16_t zone, const Key& key, uint32_t slot);
 
   SessionCounters Read(uint32_t slot) const;
+  // False: no entry has this pool address. True says nothing.
+  bool MayHave(const Key& key) const;
+  // Zone and key of an entry that has begun.
+  nx_key KeyOf(uint32_t slot) const;
+  // The MAC or line session that used an address last, if it is in force.
+  std::optional<uint32_t> UserOf(uint16_t zone, const Address& address) const;
+  // Entries that moved among up to `most_slots` from `*from` on, at most `most`; moves `*from`
+  // behind the last that was looked at, to the number of entries in the end.
+  std::vector<MovedEntry> CollectMoved(uint32_t* from, uint32_t most_slots, size_t most);
+
+  // Deletes what `via` says of sessions that are not in force, or of addresses unseen for an hour,
+  // and counts the addresses of each session anew.
+  Outcome SweepVia(int64_t now_ns);
 
  private:
   nx_session& Entry(uint32_t slot) const { return table_.Entries()[slot]; }
   bool IsPoolSlot(uint32_t slot) const { return slot < layout_.pool_entries(); }
-  void Store(uint32_t slot, int64_t expires_ns, int64_t begun_ns, const SessionCounters& counters);
+  bool IsLive(uint32_t slot) const { return live_[slot / 64] >> slot % 64 & 1; }
+  void NoteLive(uint32_t slot, const nx_key& key);
+  void Store(uint32_t slot, const MapEntry& entry);
+  void Correct(const WantedEntry& entry);
   Outcome AdoptKeys(std::vector<WantedEntry>& wanted, std::vector<bool>& used,
                     ReconcileReport& report);
-  void CollectFree(const std::vector<bool>& used);
+  Outcome Restore(WantedEntry& entry);
 
   const Layout& layout_;
   SessionTable& table_;
-  // Entries behind the pools that nobody has; first freed, first used again, so that a packet
-  // in flight with a stale index meets the entry of another client as late as possible.
-  std::deque<uint32_t> free_;
+  SlotPool free_;  // entries behind the pools
+  // Ended MAC and line sessions; `via` may still lead to them, so they wait for SweepVia.
+  std::vector<uint32_t> retired_;
+  std::vector<uint64_t> live_;    // a bit for each entry: begun, and not ended
+  std::vector<nx_key> keys_;      // of entries behind the pools
+  std::vector<uint32_t> saved_;   // of each entry: what its counters were when collected, digested
 };
-
-nx_key AddressKey(uint16_t zone, const Address& address);
 
 }  // namespace narthex
 

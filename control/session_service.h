@@ -21,11 +21,18 @@ class SessionService final : public v1::Sessions::Service {
                           v1::Session* response) override;
   grpc::Status ListSessions(grpc::ServerContext* context, const v1::ListSessionsRequest* request,
                             v1::ListSessionsResponse* response) override;
+  grpc::Status UpdateSession(grpc::ServerContext* context, const v1::UpdateSessionRequest* request,
+                             v1::Session* response) override;
+  grpc::Status BatchCreateSessions(grpc::ServerContext* context,
+                                   const v1::BatchCreateSessionsRequest* request,
+                                   v1::BatchCreateSessionsResponse* response) override;
   grpc::Status TerminateSession(grpc::ServerContext* context,
                                 const v1::TerminateSessionRequest* request,
                                 v1::TerminateSessionResponse* response) override;
 
  private:
+  void Describe(const Session& session, v1::Session& message) const;
+
   Sessions& sessions_;
   const Clock& clock_;
   const Peers& peers_;

@@ -4,46 +4,25 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
+#include <limits>
+
+#include "control/store_schema.h"
 
 namespace narthex {
 namespace {
 
-constexpr int kSchemaVersion = 1;
 constexpr int64_t kRequestMemoryNs = 86400 * kSecondNs;
-
-constexpr char kSchema[] = R"sql(
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE session (
-  id TEXT PRIMARY KEY,
-  zone TEXT NOT NULL,
-  creator TEXT NOT NULL,
-  created_wall_ns INTEGER NOT NULL,
-  expires_boot_ns INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX session_by_expiry ON session (expires_boot_ns);
-CREATE TABLE address (
-  zone TEXT NOT NULL,
-  address BLOB NOT NULL,
-  session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE,
-  slot INTEGER NOT NULL,
-  packets_up INTEGER NOT NULL, bytes_up INTEGER NOT NULL,
-  packets_down INTEGER NOT NULL, bytes_down INTEGER NOT NULL,
-  first_seen_ns INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL,
-  PRIMARY KEY (zone, address)
-) WITHOUT ROWID;
-CREATE INDEX address_by_session ON address (session_id);
-CREATE TABLE request (
-  id TEXT PRIMARY KEY,
-  digest TEXT NOT NULL,
-  session_id TEXT NOT NULL,
-  made_boot_ns INTEGER NOT NULL
-) WITHOUT ROWID;
-)sql";
+constexpr size_t kKeyBytes = 18;
 
 constexpr char kColumns[] =
-    "SELECT id, zone, creator, created_wall_ns, expires_boot_ns FROM session ";
+    "SELECT id, zone, creator, created_wall_ns, expires_boot_ns, policy, limits, used_up, "
+    "used_down, used_seen_s FROM session ";
+constexpr char kKeyColumns[] =
+    "key, slot, bound, packets_up, bytes_up, packets_down, bytes_down, first_seen_ns, "
+    "last_seen_ns ";
 
 // 0 for what is no number.
 int64_t Number(const std::string& text) {
@@ -52,13 +31,71 @@ int64_t Number(const std::string& text) {
   return number;
 }
 
+// Kind, bits, bytes; as in store_schema.cc.
+std::array<uint8_t, kKeyBytes> BlobOf(const Key& key) {
+  std::array<uint8_t, kKeyBytes> blob;
+  blob[0] = static_cast<uint8_t>(key.kind);
+  blob[1] = key.bits;
+  std::copy(key.bytes.begin(), key.bytes.end(), blob.begin() + 2);
+  return blob;
+}
+
+Query& BindKey(Query& query, const Key& key) {
+  auto blob = BlobOf(key);
+  return query.BindBlob(blob.data(), blob.size());
+}
+
+Query& BindMac(Query& query, const Mac& mac) {
+  return query.BindBlob(mac.bytes.data(), mac.IsNone() ? 0 : mac.bytes.size());
+}
+
 void BindCounters(Query& query, const SessionCounters& counters) {
   for (uint64_t value : {counters.packets_up, counters.bytes_up, counters.packets_down,
                          counters.bytes_down, counters.first_seen_ns, counters.last_seen_ns})
     query.Bind(static_cast<int64_t>(value));
 }
 
+void BindUsage(Query& query, const Usage& usage) {
+  query.Bind(static_cast<int64_t>(usage.bytes_up)).Bind(static_cast<int64_t>(usage.bytes_down));
+  query.Bind(int64_t{usage.last_seen_s});
+}
+
+// The columns of kKeyColumns, from `column` on.
+Result<SessionKey> ReadKey(const Query& query, int column) {
+  SessionKey entry;
+  std::string_view blob = query.Blob(column++);
+  if (blob.size() != kKeyBytes) return Fail("a key is damaged");
+  entry.key.kind = static_cast<KeyKind>(blob[0]);
+  entry.key.bits = static_cast<uint8_t>(blob[1]);
+  std::memcpy(entry.key.bytes.data(), blob.data() + 2, entry.key.bytes.size());
+  entry.slot = static_cast<uint32_t>(query.Integer(column++));
+  std::string_view bound = query.Blob(column++);
+  if (bound.size() == entry.bound.bytes.size())
+    std::memcpy(entry.bound.bytes.data(), bound.data(), bound.size());
+  SessionCounters& counters = entry.counters;
+  for (uint64_t* value : {&counters.packets_up, &counters.bytes_up, &counters.packets_down,
+                          &counters.bytes_down, &counters.first_seen_ns, &counters.last_seen_ns})
+    *value = static_cast<uint64_t>(query.Integer(column++));
+  return entry;
+}
+
+Usage ReadUsage(const Query& query, int column) {
+  return {static_cast<uint64_t>(query.Integer(column)),
+          static_cast<uint64_t>(query.Integer(column + 1)),
+          static_cast<uint32_t>(query.Integer(column + 2))};
+}
+
 }  // namespace
+
+int64_t SessionNumber(std::string_view id) {
+  uint64_t number = 0;
+  std::from_chars(id.data(), id.data() + id.size(), number, 16);
+  return static_cast<int64_t>(number);
+}
+
+std::string SessionId(int64_t number) {
+  return fmt::format("{:016x}", static_cast<uint64_t>(number));
+}
 
 Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path,
                                                          const Clock& clock) {
@@ -70,71 +107,48 @@ Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path
   };
   auto database = Database::Open(path);
   if (!database) return refuse(database.error());
+  if (auto prepared = PrepareSchema(**database); !prepared) return refuse(prepared.error());
   std::unique_ptr<SessionStore> store(new SessionStore(std::move(*database), clock));
-  for (auto step :
-       {&SessionStore::CreateSchema, &SessionStore::PrepareAll, &SessionStore::CarryOverReboot})
+  for (auto step : {&SessionStore::PrepareAll, &SessionStore::CarryOverReboot})
     if (auto done = (store.get()->*step)(); !done) return refuse(done.error());
   return store;
 }
 
-Outcome SessionStore::CreateSchema() {
-  for (const char* pragma :
-       {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON"})
-    if (auto done = database_->Execute(pragma); !done) return done;
-
-  int64_t version = 0;
-  {
-    auto statement = database_->Prepare("PRAGMA user_version");
-    if (!statement) return Fail(statement.error());
-    Query query(*database_, statement->get());
-    auto row = query.Step();
-    if (!row) return Fail(row.error());
-    version = query.Integer(0);
-  }
-  if (version == kSchemaVersion) return CheckIntegrity();
-  if (version != 0)
-    return Fail(
-        fmt::format("its schema is version {}, this narthexd knows {}", version, kSchemaVersion));
-  auto transaction = Transaction::Begin(*database_);
-  if (!transaction) return Fail(transaction.error());
-  if (auto done = database_->Execute(kSchema); !done) return done;
-  if (auto done = database_->Execute(fmt::format("PRAGMA user_version={}", kSchemaVersion)); !done)
-    return done;
-  return (*transaction)->Commit();
-}
-
-// Damage is found here rather than by the first login that meets it.
-Outcome SessionStore::CheckIntegrity() {
-  auto statement = database_->Prepare("PRAGMA quick_check(1)");
-  if (!statement) return Fail(statement.error());
-  Query query(*database_, statement->get());
-  auto row = query.Step();
-  if (!row) return Fail(row.error());
-  if (*row && query.Text(0) != "ok") return Fail("it is damaged: " + query.Text(0));
-  return {};
-}
-
 Outcome SessionStore::PrepareAll() {
-  const std::string select = kColumns;
+  const std::string select = kColumns, keys = kKeyColumns;
   const std::pair<Statement*, std::string> statements[] = {
-      {&insert_session_, "INSERT INTO session VALUES (?,?,?,?,?)"},
-      {&extend_session_, "UPDATE session SET expires_boot_ns=?2 WHERE id=?1"},
+      {&insert_session_, "INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?)"},
+      {&update_session_,
+       "UPDATE session SET expires_boot_ns=?2, policy=?3, limits=?4, used_up=?5, used_down=?6, "
+       "used_seen_s=?7 WHERE id=?1"},
       {&delete_session_, "DELETE FROM session WHERE id=?"},
-      {&insert_address_, "INSERT INTO address VALUES (?,?,?,?,?,?,?,?,?,?)"},
-      {&save_address_,
-       "UPDATE address SET slot=?3, packets_up=?4, bytes_up=?5, packets_down=?6, bytes_down=?7, "
-       "first_seen_ns=?8, last_seen_ns=?9 WHERE zone=?1 AND address=?2"},
-      {&delete_address_, "DELETE FROM address WHERE zone=? AND address=?"},
+      {&save_usage_,
+       "UPDATE session SET limits=?2, used_up=?3, used_down=?4, used_seen_s=?5 WHERE id=?1"},
+      {&insert_key_, "INSERT INTO session_key VALUES (?,?,?,?,?,?,?,?,?,?,?)"},
+      {&save_key_,
+       "UPDATE session_key SET slot=?3, packets_up=?4, bytes_up=?5, packets_down=?6, "
+       "bytes_down=?7, first_seen_ns=?8, last_seen_ns=?9 WHERE zone=?1 AND key=?2"},
+      {&bind_key_, "UPDATE session_key SET bound=?3 WHERE zone=?1 AND key=?2"},
+      {&delete_key_, "DELETE FROM session_key WHERE zone=? AND key=?"},
+      {&delete_keys_, "DELETE FROM session_key WHERE session_id=?"},
       {&by_id_, select + "WHERE id=?"},
-      {&by_address_,
-       select + "WHERE id=(SELECT session_id FROM address WHERE zone=? AND address=?)"},
+      {&by_key_, select + "WHERE id=(SELECT session_id FROM session_key WHERE zone=? AND key=?)"},
       {&list_, select + "WHERE id>? AND expires_boot_ns>? ORDER BY id LIMIT ?"},
       {&expired_, select + "WHERE expires_boot_ns<=? ORDER BY expires_boot_ns LIMIT ?"},
       {&next_expiry_, "SELECT expires_boot_ns FROM session ORDER BY expires_boot_ns LIMIT 1"},
       {&count_, "SELECT count(*) FROM session WHERE expires_boot_ns>?"},
-      {&addresses_,
-       "SELECT address, slot, packets_up, bytes_up, packets_down, bytes_down, first_seen_ns, "
-       "last_seen_ns FROM address WHERE session_id=? ORDER BY address"},
+      {&keys_, "SELECT " + keys + "FROM session_key WHERE session_id=? ORDER BY key"},
+      // One walk over the keys; CROSS JOIN keeps SQLite from turning it round.
+      {&all_keys_,
+       "SELECT session_key.session_id, session_key.zone, policy, expires_boot_ns, limits, used_up, "
+       "used_down, used_seen_s, " +
+           keys +
+           "FROM session_key CROSS JOIN session ON session.id=session_key.session_id WHERE "
+           "expires_boot_ns>?"},
+      {&policy_uses_,
+       "SELECT policy, count(*) FROM session WHERE policy<>'' AND expires_boot_ns>? GROUP BY "
+       "policy"},
+      {&last_number_, "SELECT max(id) FROM session"},
       {&insert_request_, "INSERT INTO request VALUES (?,?,?,?)"},
       {&find_request_, "SELECT id, digest, session_id FROM request WHERE id=?"},
       {&forget_requests_, "DELETE FROM request WHERE made_boot_ns<?"},
@@ -167,7 +181,8 @@ Outcome SessionStore::CarryOverReboot() {
     if (!transaction) return Fail(transaction.error());
     for (const char* sql : {"UPDATE session SET expires_boot_ns=expires_boot_ns+({})",
                             "UPDATE request SET made_boot_ns=made_boot_ns+({})",
-                            "UPDATE address SET first_seen_ns=0, last_seen_ns=0 /*{}*/"})
+                            "UPDATE session_key SET first_seen_ns=0, last_seen_ns=0 /*{}*/",
+                            "UPDATE session SET used_seen_s=0 /*{}*/"})
       if (auto done = database_->Execute(fmt::format(fmt::runtime(sql), shift_ns)); !done)
         return done;
     if (auto done = SaveAnchor(); !done) return done;
@@ -184,12 +199,21 @@ Outcome SessionStore::SaveAnchor() {
   return SetMeta("anchor_wall_ns", std::to_string(clock_.WallNs()));
 }
 
-Outcome SessionStore::InsertAddresses(const Session& session,
-                                      const std::vector<SessionAddress>& addresses) {
-  for (const SessionAddress& entry : addresses) {
-    Query query(*database_, insert_address_.get());
-    query.Bind(session.zone).BindBlob(entry.address.bytes.data(), 16).Bind(session.id);
-    query.Bind(int64_t{entry.slot});
+Outcome SessionStore::InsertSession(const Session& session) {
+  Query query(*database_, insert_session_.get());
+  query.Bind(SessionNumber(session.id)).Bind(session.zone).Bind(session.creator);
+  query.Bind(session.created_wall_ns).Bind(session.expires_boot_ns);
+  query.Bind(session.policy).Bind(int64_t{session.limits});
+  BindUsage(query, session.usage);
+  return query.Run();
+}
+
+Outcome SessionStore::InsertKeys(const Session& session, std::span<const SessionKey> keys) {
+  for (const SessionKey& entry : keys) {
+    Query query(*database_, insert_key_.get());
+    BindKey(query.Bind(session.zone), entry.key);
+    query.Bind(SessionNumber(session.id)).Bind(int64_t{entry.slot});
+    BindMac(query, entry.bound);
     BindCounters(query, entry.counters);
     if (auto done = query.Run(); !done) return done;
   }
@@ -204,70 +228,104 @@ Outcome SessionStore::InsertRequest(const RequestRecord* request) {
 }
 
 Outcome SessionStore::Insert(const Session& session, const RequestRecord* request) {
+  return InsertAll({&session, 1}, {request, request == nullptr ? 0u : 1u});
+}
+
+Outcome SessionStore::InsertAll(std::span<const Session> sessions,
+                                std::span<const RequestRecord> requests) {
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
-  {
-    Query query(*database_, insert_session_.get());
-    query.Bind(session.id).Bind(session.zone).Bind(session.creator);
-    query.Bind(session.created_wall_ns).Bind(session.expires_boot_ns);
-    if (auto done = query.Run(); !done) return done;
+  for (const Session& session : sessions) {
+    if (auto done = InsertSession(session); !done) return done;
+    if (auto done = InsertKeys(session, session.keys); !done) return done;
   }
-  if (auto done = InsertAddresses(session, session.addresses); !done) return done;
-  if (auto done = InsertRequest(request); !done) return done;
+  for (const RequestRecord& request : requests)
+    if (auto done = InsertRequest(&request); !done) return done;
   return (*transaction)->Commit();
 }
 
-Outcome SessionStore::Extend(const Session& session, const std::vector<SessionAddress>& added,
+Outcome SessionStore::UpdateSession(const Session& session) {
+  Query query(*database_, update_session_.get());
+  query.Bind(SessionNumber(session.id)).Bind(session.expires_boot_ns);
+  query.Bind(session.policy).Bind(int64_t{session.limits});
+  BindUsage(query, session.usage);
+  return query.Run();
+}
+
+Outcome SessionStore::Update(const Session& session, std::span<const SessionKey> added,
                              const RequestRecord* request) {
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
-  {
-    Query query(*database_, extend_session_.get());
-    if (auto done = query.Bind(session.id).Bind(session.expires_boot_ns).Run(); !done) return done;
+  if (auto done = UpdateSession(session); !done) return done;
+  for (const SessionKey& entry : session.keys) {
+    Query query(*database_, bind_key_.get());
+    BindMac(BindKey(query.Bind(session.zone), entry.key), entry.bound);
+    if (auto done = query.Run(); !done) return done;
   }
-  if (auto done = InsertAddresses(session, added); !done) return done;
+  if (auto done = InsertKeys(session, added); !done) return done;
   if (auto done = InsertRequest(request); !done) return done;
   return (*transaction)->Commit();
 }
 
-Outcome SessionStore::Shrink(const Session& session, const std::vector<SessionAddress>& removed) {
+Outcome SessionStore::Shrink(const Session& session, std::span<const SessionKey> removed) {
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
-  {
-    Query query(*database_, extend_session_.get());
-    if (auto done = query.Bind(session.id).Bind(session.expires_boot_ns).Run(); !done) return done;
-  }
-  for (const SessionAddress& entry : removed) {
-    Query query(*database_, delete_address_.get());
-    query.Bind(session.zone).BindBlob(entry.address.bytes.data(), 16);
-    if (auto done = query.Run(); !done) return done;
+  if (auto done = UpdateSession(session); !done) return done;
+  for (const SessionKey& entry : removed) {
+    Query query(*database_, delete_key_.get());
+    if (auto done = BindKey(query.Bind(session.zone), entry.key).Run(); !done) return done;
   }
   return (*transaction)->Commit();
 }
 
-Outcome SessionStore::Delete(const std::string& id) {
-  Query query(*database_, delete_session_.get());
-  return query.Bind(id).Run();
+Outcome SessionStore::DeleteSession(int64_t number) {
+  for (const Statement* statement : {&delete_keys_, &delete_session_}) {
+    Query query(*database_, statement->get());
+    if (auto done = query.Bind(number).Run(); !done) return done;
+  }
+  return {};
 }
 
-Outcome SessionStore::ReadAddresses(Session& session) {
-  Query query(*database_, addresses_.get());
-  query.Bind(session.id);
+Outcome SessionStore::Delete(const std::string& id) {
+  Session session;
+  session.id = id;
+  return DeleteAll({&session, 1});
+}
+
+Outcome SessionStore::DeleteAll(std::span<const Session> sessions) {
+  if (sessions.empty()) return {};
+  auto transaction = Transaction::Begin(*database_);
+  if (!transaction) return Fail(transaction.error());
+  for (const Session& session : sessions)
+    if (auto done = DeleteSession(SessionNumber(session.id)); !done) return done;
+  return (*transaction)->Commit();
+}
+
+Outcome SessionStore::ReadKeys(Session& session) {
+  Query query(*database_, keys_.get());
+  query.Bind(SessionNumber(session.id));
   for (;;) {
     auto row = query.Step();
     if (!row) return Fail(row.error());
     if (!*row) return {};
-    SessionAddress entry;
-    std::string_view bytes = query.Blob(0);
-    if (bytes.size() != entry.address.bytes.size()) return Fail("an address is damaged");
-    std::memcpy(entry.address.bytes.data(), bytes.data(), bytes.size());
-    entry.slot = static_cast<uint32_t>(query.Integer(1));
-    SessionCounters& counters = entry.counters;
-    int column = 2;
-    for (uint64_t* value : {&counters.packets_up, &counters.bytes_up, &counters.packets_down,
-                            &counters.bytes_down, &counters.first_seen_ns, &counters.last_seen_ns})
-      *value = static_cast<uint64_t>(query.Integer(column++));
-    session.addresses.push_back(entry);
+    auto key = ReadKey(query, 0);
+    if (!key) return Fail(key.error());
+    session.keys.push_back(*key);
+  }
+}
+
+Outcome SessionStore::ForEachKey(int64_t now_boot_ns,
+                                 const std::function<void(const StoredKey&)>& visit) {
+  Query query(*database_, all_keys_.get());
+  query.Bind(now_boot_ns);
+  for (;;) {
+    auto row = query.Step();
+    if (!row) return Fail(row.error());
+    if (!*row) return {};
+    auto key = ReadKey(query, 8);
+    if (!key) return Fail(key.error());
+    visit({query.Integer(0), query.Blob(1), query.Blob(2), query.Integer(3),
+           static_cast<uint32_t>(query.Integer(4)), ReadUsage(query, 5), *key});
   }
 }
 
@@ -278,12 +336,15 @@ Result<std::vector<Session>> SessionStore::Read(Query& query) {
     if (!row) return Fail(row.error());
     if (!*row) return sessions;
     Session session;
-    session.id = query.Text(0);
+    session.id = SessionId(query.Integer(0));
     session.zone = query.Text(1);
     session.creator = query.Text(2);
     session.created_wall_ns = query.Integer(3);
     session.expires_boot_ns = query.Integer(4);
-    if (auto done = ReadAddresses(session); !done) return Fail(done.error());
+    session.policy = query.Text(5);
+    session.limits = static_cast<uint32_t>(query.Integer(6));
+    session.usage = ReadUsage(query, 7);
+    if (auto done = ReadKeys(session); !done) return Fail(done.error());
     sessions.push_back(std::move(session));
   }
 }
@@ -298,13 +359,12 @@ Result<std::optional<Session>> FirstOf(Result<std::vector<Session>> sessions) {
 
 Result<std::optional<Session>> SessionStore::FindById(const std::string& id) {
   Query query(*database_, by_id_.get());
-  return FirstOf(Read(query.Bind(id)));
+  return FirstOf(Read(query.Bind(SessionNumber(id))));
 }
 
-Result<std::optional<Session>> SessionStore::FindByAddress(const std::string& zone,
-                                                           const Address& address) {
-  Query query(*database_, by_address_.get());
-  return FirstOf(Read(query.Bind(zone).BindBlob(address.bytes.data(), 16)));
+Result<std::optional<Session>> SessionStore::FindByKey(const std::string& zone, const Key& key) {
+  Query query(*database_, by_key_.get());
+  return FirstOf(Read(BindKey(query.Bind(zone), key)));
 }
 
 Result<std::optional<RequestRecord>> SessionStore::FindRequest(const std::string& id) {
@@ -318,11 +378,8 @@ Result<std::optional<RequestRecord>> SessionStore::FindRequest(const std::string
 Result<std::vector<Session>> SessionStore::List(const std::string& after_id, int64_t now_boot_ns,
                                                 size_t most) {
   Query query(*database_, list_.get());
-  return Read(query.Bind(after_id).Bind(now_boot_ns).Bind(static_cast<int64_t>(most)));
-}
-
-Result<std::vector<Session>> SessionStore::All() {
-  return List("", std::numeric_limits<int64_t>::min(), std::numeric_limits<int32_t>::max());
+  query.Bind(after_id.empty() ? std::numeric_limits<int64_t>::min() : SessionNumber(after_id));
+  return Read(query.Bind(now_boot_ns).Bind(static_cast<int64_t>(most)));
 }
 
 Result<std::vector<Session>> SessionStore::Expired(int64_t now_boot_ns, size_t most) {
@@ -345,15 +402,40 @@ Result<uint64_t> SessionStore::Count(int64_t now_boot_ns) {
   return static_cast<uint64_t>(query.Integer(0));
 }
 
-Outcome SessionStore::SaveAddresses(const std::string& zone,
-                                    const std::vector<SessionAddress>& addresses) {
-  if (addresses.empty()) return {};
+Result<std::vector<std::pair<std::string, uint64_t>>> SessionStore::PolicyUses(
+    int64_t now_boot_ns) {
+  std::vector<std::pair<std::string, uint64_t>> uses;
+  Query query(*database_, policy_uses_.get());
+  query.Bind(now_boot_ns);
+  for (;;) {
+    auto row = query.Step();
+    if (!row) return Fail(row.error());
+    if (!*row) return uses;
+    uses.emplace_back(query.Text(0), static_cast<uint64_t>(query.Integer(1)));
+  }
+}
+
+Result<int64_t> SessionStore::LastNumber() {
+  Query query(*database_, last_number_.get());
+  auto row = query.Step();
+  if (!row) return Fail(row.error());
+  return query.Integer(0);
+}
+
+Outcome SessionStore::Save(std::span<const KeyUpdate> keys, std::span<const UsageUpdate> usages) {
+  if (keys.empty() && usages.empty()) return {};
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
-  for (const SessionAddress& entry : addresses) {
-    Query query(*database_, save_address_.get());
-    query.Bind(zone).BindBlob(entry.address.bytes.data(), 16).Bind(int64_t{entry.slot});
-    BindCounters(query, entry.counters);
+  for (const KeyUpdate& update : keys) {
+    Query query(*database_, save_key_.get());
+    BindKey(query.Bind(update.zone), update.key->key).Bind(int64_t{update.key->slot});
+    BindCounters(query, update.key->counters);
+    if (auto done = query.Run(); !done) return done;
+  }
+  for (const UsageUpdate& update : usages) {
+    Query query(*database_, save_usage_.get());
+    query.Bind(update.session).Bind(int64_t{update.limits});
+    BindUsage(query, update.usage);
     if (auto done = query.Run(); !done) return done;
   }
   return (*transaction)->Commit();

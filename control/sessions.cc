@@ -3,28 +3,17 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <map>
 
 #include "control/own_addresses.h"
 
 namespace narthex {
 namespace {
 
-constexpr size_t kMaxAddresses = 16;
-constexpr size_t kMaxRequestId = 128;
 constexpr int kDefaultPage = 100;
 constexpr int kLargestPage = 1000;
 constexpr std::string_view kCollection = "sessions/";
-
-std::string NewId() {
-  uint64_t number = 0;
-  if (getrandom(&number, sizeof number, 0) != sizeof number) std::abort();
-  return fmt::format("{:016x}", number);
-}
 
 bool IsId(std::string_view text) {
   return text.size() == 16 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -32,323 +21,157 @@ bool IsId(std::string_view text) {
          });
 }
 
-std::string Digest(const AuthoriseRequest& request) {
-  return fmt::format("{}|{}|{}|{}", fmt::join(request.addresses, ","), request.zone,
-                     request.duration.count(), request.extend_existing);
-}
-
-// The record to be stored, or null if the request names no id.
-const RequestRecord* RecordOf(const AuthoriseRequest& request, const std::string& session_id,
-                              RequestRecord& room) {
-  if (request.request_id.empty()) return nullptr;
-  room = {request.request_id, Digest(request), session_id};
-  return &room;
-}
-
-std::string AddressList(const Session& session) {
+std::string KeyList(const Session& session) {
   std::vector<std::string> texts;
-  for (const SessionAddress& entry : session.addresses) texts.push_back(entry.address.ToString());
+  for (const SessionKey& entry : session.keys) texts.push_back(entry.key.ToString());
   return fmt::format("{}", fmt::join(texts, " "));
 }
 
-void Audit(std::string_view what, const Session& session, std::string_view who, int64_t now_ns) {
-  spdlog::info("audit: {} session {} of {} in zone '{}', {} s left, by {}", what, session.id,
-               AddressList(session), session.zone, (session.expires_boot_ns - now_ns) / kSecondNs,
-               who);
+Error NoSession(const std::string& name) {
+  return {ErrorKind::kNotFound, fmt::format("{} has no session", name.substr(kCollection.size()))};
 }
 
 }  // namespace
 
+Error StoreError(const Error& error) {
+  return {error.kind, fmt::format("session store: {}", error.message)};
+}
+
+void Audit(std::string_view what, const Session& session, std::string_view who, int64_t now_ns) {
+  spdlog::info("audit: {} session {} of {} in zone '{}'{}, {} s left, by {}", what, session.id,
+               KeyList(session), session.zone,
+               session.policy.empty() ? "" : fmt::format(", policy '{}'", session.policy),
+               (session.expires_boot_ns - now_ns) / kSecondNs, who);
+}
+
+Sessions::Sessions(const Parts& parts)
+    : store_(parts.store),
+      map_(parts.map),
+      limits_(parts.limits),
+      policies_(parts.policies),
+      layout_(parts.layout),
+      clock_(parts.clock),
+      neighbours_(parts.neighbours),
+      max_duration_(parts.max_duration) {
+  ReadOwnAddresses();
+}
+
+void Sessions::ReadOwnAddresses() {
+  std::map<uint16_t, std::set<Address>> own;
+  for (const ZoneConfig& zone : layout_.zones()) {
+    std::vector<Address> addresses = OwnAddresses(zone);
+    own[zone.id] = {addresses.begin(), addresses.end()};
+  }
+  std::lock_guard lock(mutex_);
+  own_ = std::move(own);
+}
+
+// Ascending: the store appends, and pages are in the order of logins. Two wall clocks cannot make
+// one id: the newest in the store counts, too.
+std::string Sessions::NewId() {
+  last_number_ = std::max(last_number_ + 1, clock_.WallNs());
+  return SessionId(last_number_);
+}
+
 bool Sessions::InForce(const Session& session) const {
   return session.expires_boot_ns > clock_.BootNs() &&
-         std::any_of(session.addresses.begin(), session.addresses.end(),
-                     [](const SessionAddress& entry) { return entry.slot != kNoSlot; });
+         std::any_of(session.keys.begin(), session.keys.end(),
+                     [](const SessionKey& entry) { return entry.slot != kNoSlot; });
 }
 
 void Sessions::ReadCounters(Session& session) const {
-  for (SessionAddress& entry : session.addresses)
+  for (SessionKey& entry : session.keys)
     if (entry.slot != kNoSlot) entry.counters = map_.Read(entry.slot);
+  if (session.limits != 0) session.usage = limits_.Read(session.limits);
 }
 
-Result<ReconcileReport> Sessions::Start() {
-  std::lock_guard lock(mutex_);
-  auto sessions = store_.All();
-  if (!sessions) return Fail(sessions.error());
-  int64_t now_ns = clock_.BootNs();
-  std::vector<WantedEntry> wanted;
-  size_t homeless = 0;
-  for (Session& session : *sessions) {
-    if (session.expires_boot_ns <= now_ns) continue;  // EndExpired forgets it
+// What the map holds of a session's row of limits after it was changed in store and session.
+void Sessions::EnforceLimits(const Session& session, uint32_t old_row) {
+  if (session.limits == old_row) return;
+  for (const SessionKey& entry : session.keys)
+    if (entry.slot != kNoSlot) map_.SetLimits(entry.slot, session.limits, session.expires_boot_ns);
+  limits_.End(old_row);
+}
+
+// The session's policy and row, not yet in store and entries. A row that it gets is filled.
+Outcome Sessions::ChangeLimits(Session& session, const std::string& policy, uint32_t policy_row) {
+  session.policy = policy;
+  if ((policy_row != 0) == (session.limits != 0)) return {};
+  session.expires_boot_ns ^= 1;  // SessionMap::SetLimits wants another end
+  if (policy_row == 0) {
+    session.limits = 0;
+    session.usage = {};
+    return {};
+  }
+  session.usage = {0, 0, static_cast<uint32_t>(clock_.BootNs() / kSecondNs)};
+  auto row = limits_.Begin(SessionNumber(session.id), policy_row, session.usage);
+  if (!row) return Fail(row.error());
+  session.limits = *row;
+  return {};
+}
+
+Outcome Sessions::End(std::span<Session> sessions) {
+  for (Session& session : sessions)
+    for (const SessionKey& entry : session.keys)
+      if (entry.slot != kNoSlot) map_.Revoke(entry.slot);
+  if (auto deleted = store_.DeleteAll(sessions); !deleted)
+    return Fail(deleted.error().kind,
+                fmt::format("session store: {}; {} is cut off, but would come back with the next "
+                            "start of narthexd",
+                            deleted.error().message, KeyList(sessions.front())));
+  map_.Settle();
+  for (Session& session : sessions) {
     const ZoneConfig* zone = layout_.ZoneByName(session.zone);
-    for (const SessionAddress& entry : session.addresses) {
-      if (zone != nullptr && layout_.ZoneOf(entry.address) == zone)
-        wanted.push_back({zone->id, entry.address, session.expires_boot_ns, entry.slot,
-                          entry.counters, kNoSlot});
-    }
-  }
-  auto report = map_.Reconcile(wanted);
-  if (!report) return report;
-
-  std::map<std::pair<uint16_t, Address>, const WantedEntry*> placed;
-  for (const WantedEntry& entry : wanted) placed[{entry.zone, entry.address}] = &entry;
-  for (Session& session : *sessions) {
-    const ZoneConfig* zone = layout_.ZoneByName(session.zone);
-    bool moved = false;
-    for (SessionAddress& entry : session.addresses) {
-      auto found = zone ? placed.find({zone->id, entry.address}) : placed.end();
-      uint32_t slot = found == placed.end() ? kNoSlot : found->second->slot;
-      moved |= slot != entry.slot;
-      entry.slot = slot;
-      if (slot == kNoSlot && session.expires_boot_ns > now_ns) ++homeless;
-    }
-    ReadCounters(session);
-    if (!moved) continue;
-    if (auto saved = store_.SaveAddresses(session.zone, session.addresses); !saved)
-      return Fail(saved.error());
-  }
-  if (homeless > 0)
-    spdlog::warn(
-        "{} addresses of stored sessions lie in no zone of this configuration, or find "
-        "sessions.capacity used up: they are not in force",
-        homeless);
-  return report;
-}
-
-Result<Sessions::Target> Sessions::Check(const AuthoriseRequest& request) const {
-  auto refuse = [](std::string why) { return Fail(ErrorKind::kInvalid, std::move(why)); };
-  if (request.addresses.empty()) return refuse("addresses: at least one is wanted");
-  if (request.addresses.size() > kMaxAddresses)
-    return refuse(fmt::format("addresses: {} are too many for one client, at most {}",
-                              request.addresses.size(), kMaxAddresses));
-  if (request.request_id.size() > kMaxRequestId)
-    return refuse(fmt::format("request_id: at most {} bytes", kMaxRequestId));
-  if (request.duration < std::chrono::seconds(1) || request.duration > max_duration_)
-    return refuse(
-        fmt::format("duration: wanted 1 s to {} s (sessions.max_duration)", max_duration_.count()));
-  Target target;
-  if (!request.zone.empty() && layout_.ZoneByName(request.zone) == nullptr)
-    return refuse("zone: there is no zone of this name");
-  for (const std::string& text : request.addresses) {
-    auto address = ParseAddress(text);
-    if (!address) return Fail(address.error());
-    const ZoneConfig* zone = layout_.ZoneOf(*address);
-    if (zone == nullptr)
-      return refuse(fmt::format("{} is in no zone of this gateway", address->ToString()));
-    std::vector<Address> own = OwnAddresses(*zone);
-    if (std::find(own.begin(), own.end(), *address) != own.end())
-      return refuse(fmt::format("{} is the gateway's own or a broadcast address, no client's",
-                                address->ToString()));
-    if (!request.zone.empty() && zone->name != request.zone)
-      return refuse(fmt::format("{} is in zone '{}', not in '{}'", address->ToString(), zone->name,
-                                request.zone));
-    if (target.zone != nullptr && target.zone != zone)
-      return refuse(fmt::format("addresses of two zones, '{}' and '{}', cannot be one session",
-                                target.zone->name, zone->name));
-    target.zone = zone;
-    if (std::find(target.addresses.begin(), target.addresses.end(), *address) ==
-        target.addresses.end())
-      target.addresses.push_back(*address);
-  }
-  return target;
-}
-
-// The answer to a request that was made before, if this is one.
-Result<std::optional<Session>> Sessions::Repeated(const AuthoriseRequest& request) {
-  std::optional<Session> none;
-  if (request.request_id.empty()) return none;
-  auto record = store_.FindRequest(request.request_id);
-  if (!record) return Fail(record.error());
-  if (!*record) return none;
-  if ((*record)->digest != Digest(request))
-    return Fail(ErrorKind::kInvalid, "request_id: was used for another request");
-  auto session = store_.FindById((*record)->session_id);
-  if (!session) return session;
-  if (!*session || !InForce(**session))
-    return Fail(ErrorKind::kPrecondition, fmt::format("request_id: the session {} that it created "
-                                                      "has ended",
-                                                      (*record)->session_id));
-  ReadCounters(**session);
-  return session;
-}
-
-// The session that holds addresses of the target. One that is over makes room.
-Result<std::optional<Session>> Sessions::Existing(const Target& target, bool extend) {
-  std::optional<Session> existing;
-  for (const Address& address : target.addresses) {
-    auto found = store_.FindByAddress(target.zone->name, address);
-    if (!found) return found;
-    if (!*found) continue;
-    if (!InForce(**found)) {
-      if (auto ended = End({&**found, 1}); !ended) return Fail(ended.error());
-      continue;
-    }
-    if (!extend)
-      return Fail(ErrorKind::kExists, fmt::format("{} belongs to session {} already",
-                                                  address.ToString(), (*found)->id));
-    if (existing && existing->id != (*found)->id)
-      return Fail(ErrorKind::kExists, fmt::format("the addresses belong to two sessions, {} and {}",
-                                                  existing->id, (*found)->id));
-    existing = std::move(**found);
-  }
-  return existing;
-}
-
-Result<std::vector<SessionAddress>> Sessions::ReserveAll(const std::vector<Address>& addresses) {
-  std::vector<SessionAddress> entries;
-  for (const Address& address : addresses) {
-    auto slot = map_.Reserve(address);
-    if (!slot) {
-      for (const SessionAddress& entry : entries) map_.Release(entry.slot);
-      return Fail(slot.error());
-    }
-    entries.push_back({address, *slot, {}});
-  }
-  return entries;
-}
-
-// All entries, or none: what had begun is ended, what had not is released.
-Outcome Sessions::BeginAll(const ZoneConfig& zone, const std::vector<SessionAddress>& entries,
-                           int64_t expires_ns) {
-  for (size_t i = 0; i < entries.size(); ++i) {
-    auto begun =
-        map_.Begin(zone.id, entries[i].address, entries[i].slot, expires_ns, clock_.BootNs(), {});
-    if (begun) continue;
-    for (size_t j = 0; j < i; ++j) map_.End(zone.id, entries[j].address, entries[j].slot);
-    for (size_t j = i; j < entries.size(); ++j) map_.Release(entries[j].slot);
-    return begun;
+    for (SessionKey& entry : session.keys)
+      if (zone != nullptr && entry.slot != kNoSlot)
+        entry.counters = map_.End(zone->id, entry.key, entry.slot);
+    if (session.limits != 0) session.usage = limits_.Read(session.limits);
+    limits_.End(session.limits);
   }
   return {};
 }
 
-Result<Session> Sessions::Create(const Target& target, const AuthoriseRequest& request) {
-  Session session;
-  session.id = NewId();
-  session.zone = target.zone->name;
-  session.creator = request.creator;
-  session.created_wall_ns = clock_.WallNs();
-  session.expires_boot_ns = clock_.BootNs() + request.duration.count();
-  auto entries = ReserveAll(target.addresses);
-  if (!entries) return Fail(entries.error());
-  session.addresses = *entries;
-
-  RequestRecord record;
-  if (auto stored = store_.Insert(session, RecordOf(request, session.id, record)); !stored) {
-    for (const SessionAddress& entry : session.addresses) map_.Release(entry.slot);
-    return Fail(stored.error().kind, fmt::format("session store: {}", stored.error().message));
-  }
-  if (auto begun = BeginAll(*target.zone, session.addresses, session.expires_boot_ns); !begun) {
-    if (auto deleted = store_.Delete(session.id); !deleted)
-      spdlog::error("session {} is in the store, but not in force: {}", session.id,
-                    deleted.error().message);
-    return Fail(begun.error());
-  }
-  Audit("created", session, request.creator, clock_.BootNs());
-  return session;
-}
-
-Result<Session> Sessions::Extend(const Target& target, Session session,
-                                 const AuthoriseRequest& request) {
-  std::vector<Address> fresh;
-  for (const Address& address : target.addresses)
-    if (std::none_of(session.addresses.begin(), session.addresses.end(),
-                     [&](const SessionAddress& entry) { return entry.address == address; }))
-      fresh.push_back(address);
-  if (session.addresses.size() + fresh.size() > kMaxAddresses)
-    return Fail(ErrorKind::kInvalid, fmt::format("addresses: session {} would have more than {}",
-                                                 session.id, kMaxAddresses));
-  auto added = ReserveAll(fresh);
-  if (!added) return Fail(added.error());
-
-  int64_t old_expiry_ns = session.expires_boot_ns;
-  session.expires_boot_ns = clock_.BootNs() + request.duration.count();
-  RequestRecord record;
-  if (auto stored = store_.Extend(session, *added, RecordOf(request, session.id, record));
-      !stored) {
-    for (const SessionAddress& entry : *added) map_.Release(entry.slot);
-    return Fail(stored.error().kind, fmt::format("session store: {}", stored.error().message));
-  }
-  if (auto begun = BeginAll(*target.zone, *added, session.expires_boot_ns); !begun) {
-    // The store must not promise what the map does not hold; the old end goes back.
-    session.expires_boot_ns = old_expiry_ns;
-    if (auto undone = store_.Shrink(session, *added); !undone)
-      spdlog::error("session {} has addresses that are not in force: {}", session.id,
-                    undone.error().message);
-    return Fail(begun.error());
-  }
-  for (const SessionAddress& entry : session.addresses)
-    if (entry.slot != kNoSlot) map_.SetExpiry(entry.slot, session.expires_boot_ns);
-  session.addresses.insert(session.addresses.end(), added->begin(), added->end());
-  ReadCounters(session);
-  Audit("extended", session, request.creator, clock_.BootNs());
-  return session;
-}
-
-Result<Session> Sessions::Authorise(const AuthoriseRequest& request) {
-  std::lock_guard lock(mutex_);
-  auto target = Check(request);
-  if (!target) return Fail(target.error());
-  auto repeated = Repeated(request);
-  if (!repeated) return Fail(repeated.error());
-  if (*repeated) return std::move(**repeated);
-  auto existing = Existing(*target, request.extend_existing);
-  if (!existing) return Fail(existing.error());
-  auto session =
-      *existing ? Extend(*target, std::move(**existing), request) : Create(*target, request);
-  if (session && wake_) wake_();
-  return session;
-}
-
-Outcome Sessions::End(std::span<Session> sessions) {
-  size_t ended = 0;
-  Outcome outcome;
-  for (; ended < sessions.size(); ++ended) {
-    Session& session = sessions[ended];
-    for (const SessionAddress& entry : session.addresses)
-      if (entry.slot != kNoSlot) map_.Revoke(entry.slot);
-    if (auto deleted = store_.Delete(session.id); !deleted) {
-      outcome = Fail(deleted.error().kind,
-                     fmt::format("session store: {}; {} is cut off, but would come back with the "
-                                 "next start of narthexd",
-                                 deleted.error().message, AddressList(session)));
-      break;
-    }
-  }
-  map_.Settle();
-  for (Session& session : sessions.first(ended)) {
-    const ZoneConfig* zone = layout_.ZoneByName(session.zone);
-    for (SessionAddress& entry : session.addresses)
-      if (zone != nullptr && entry.slot != kNoSlot)
-        entry.counters = map_.End(zone->id, entry.address, entry.slot);
-  }
-  return outcome;
-}
-
 Result<std::optional<Session>> Sessions::FindLocked(const std::string& name) {
   if (!name.starts_with(kCollection))
-    return Fail(ErrorKind::kInvalid, "name: wanted sessions/ID or sessions/ADDRESS");
+    return Fail(ErrorKind::kInvalid, "name: wanted sessions/ID or sessions/KEY");
   std::string rest = name.substr(kCollection.size());
   if (IsId(rest)) return store_.FindById(rest);
-  auto address = ParseAddress(rest);
-  if (!address)
-    return Fail(ErrorKind::kInvalid,
-                fmt::format("{}, nor a session's name", address.error().message));
-  const ZoneConfig* zone = layout_.ZoneOf(*address);
-  if (zone == nullptr)
+  auto key = ParseKey(rest);
+  if (!key)
+    return Fail(ErrorKind::kInvalid, fmt::format("{}, nor a session's name", key.error().message));
+  std::vector<const ZoneConfig*> zones = ZonesOfKey(layout_, *key);
+  if (zones.empty() && key->IsAddress())
     return Fail(ErrorKind::kNotFound,
-                fmt::format("{} is in no zone of this gateway", address->ToString()));
-  return store_.FindByAddress(zone->name, *address);
+                fmt::format("{} is in no zone of this gateway", key->ToString()));
+  std::optional<Session> found;
+  for (const ZoneConfig* zone : zones) {
+    auto session = store_.FindByKey(zone->name, *key);
+    if (!session) return session;
+    if (!*session) continue;
+    if (found)
+      return Fail(ErrorKind::kInvalid,
+                  fmt::format("{} has a session in zone '{}' and one in '{}': use its name, "
+                              "sessions/{} or sessions/{}",
+                              key->ToString(), found->zone, zone->name, found->id, (*session)->id));
+    found = std::move(**session);
+  }
+  return found;
+}
+
+Result<Session> Sessions::FindInForce(const std::string& name) {
+  auto session = FindLocked(name);
+  if (!session) return Fail(session.error());
+  if (!*session || !InForce(**session)) return Fail(NoSession(name));
+  return std::move(**session);
 }
 
 Result<Session> Sessions::Find(const std::string& name) {
   std::lock_guard lock(mutex_);
-  auto session = FindLocked(name);
-  if (!session) return Fail(session.error());
-  if (!*session || !InForce(**session))
-    return Fail(ErrorKind::kNotFound,
-                fmt::format("{} has no session", name.substr(kCollection.size())));
+  auto session = FindInForce(name);
+  if (!session) return session;
   map_.Settle();
-  ReadCounters(**session);
-  return std::move(**session);
+  ReadCounters(*session);
+  return session;
 }
 
 Result<std::optional<Session>> Sessions::FindByAddress(const Address& address) {
@@ -356,12 +179,21 @@ Result<std::optional<Session>> Sessions::FindByAddress(const Address& address) {
   std::optional<Session> none;
   const ZoneConfig* zone = layout_.ZoneOf(address);
   if (zone == nullptr) return none;
-  auto session = store_.FindByAddress(zone->name, address);
-  if (!session) return session;
-  if (!*session || !InForce(**session)) return none;
-  map_.Settle();
-  ReadCounters(**session);
-  return session;
+  std::vector<Key> keys = {Key::Of(address)};
+  if (!address.IsV4()) {
+    keys.clear();
+    for (uint8_t length : zone->ipv6_session_lengths) keys.push_back(Key::Of(Prefix::Of(address, length)));
+  }
+  if (auto slot = map_.UserOf(zone->id, address)) keys.push_back(Key::Of(map_.KeyOf(*slot)));
+  for (const Key& key : keys) {
+    auto session = store_.FindByKey(zone->name, key);
+    if (!session) return session;
+    if (!*session || !InForce(**session)) continue;
+    map_.Settle();
+    ReadCounters(**session);
+    return session;
+  }
+  return none;
 }
 
 Result<SessionPage> Sessions::List(int page_size, const std::string& page_token) {
@@ -389,56 +221,39 @@ Result<SessionPage> Sessions::List(int page_size, const std::string& page_token)
 
 Result<Session> Sessions::Terminate(const std::string& name, const std::string& who) {
   std::lock_guard lock(mutex_);
-  auto session = FindLocked(name);
-  if (!session) return Fail(session.error());
-  if (!*session || !InForce(**session))
-    return Fail(ErrorKind::kNotFound,
-                fmt::format("{} has no session", name.substr(kCollection.size())));
-  if (auto ended = End({&**session, 1}); !ended) return Fail(ended.error());
-  Audit("terminated", **session, who, clock_.BootNs());
-  return std::move(**session);
+  auto session = FindInForce(name);
+  if (!session) return session;
+  if (auto ended = End({&*session, 1}); !ended) return Fail(ended.error());
+  Audit("terminated", *session, who, clock_.BootNs());
+  return session;
+}
+
+Result<Session> Sessions::SetPolicy(const std::string& name, const std::string& policy,
+                                    const std::string& who) {
+  std::lock_guard lock(mutex_);
+  auto session = FindInForce(name);
+  if (!session) return session;
+  auto row = policies_.RowOf(policy);
+  if (!row)
+    return Fail(ErrorKind::kInvalid, fmt::format("policy: there is no [[policy]] with name = \"{}\"",
+                                                 policy.substr(0, 32)));
+  map_.Settle();
+  ReadCounters(*session);
+  const uint32_t old_row = session->limits;
+  if (auto changed = ChangeLimits(*session, policy, *row); !changed) return Fail(changed.error());
+  if (auto stored = store_.Update(*session, {}, nullptr); !stored) {
+    if (session->limits != old_row) limits_.End(session->limits);
+    return Fail(StoreError(stored.error()));
+  }
+  EnforceLimits(*session, old_row);
+  if (session->limits != 0) limits_.SetPolicy(session->limits, *row);
+  Audit("changed policy of", *session, who, clock_.BootNs());
+  return session;
 }
 
 Result<uint64_t> Sessions::Count() {
   std::lock_guard lock(mutex_);
   return store_.Count(clock_.BootNs());
-}
-
-Result<std::optional<int64_t>> Sessions::EndExpired() {
-  constexpr size_t kBatch = 64;  // between batches, others get the lock
-  for (;;) {
-    std::lock_guard lock(mutex_);
-    auto expired = store_.Expired(clock_.BootNs(), kBatch);
-    if (!expired) return Fail(expired.error());
-    if (auto ended = End(*expired); !ended) return Fail(ended.error());
-    for (const Session& session : *expired) Audit("expired", session, "time", clock_.BootNs());
-    if (expired->size() < kBatch) return store_.NextExpiry();
-  }
-}
-
-Outcome Sessions::SaveCounters() {
-  constexpr size_t kBatch = 256;
-  std::string after;
-  for (;;) {
-    std::lock_guard lock(mutex_);
-    if (after.empty()) map_.Settle();
-    auto sessions = store_.List(after, clock_.BootNs(), kBatch);
-    if (!sessions) return Fail(sessions.error());
-    std::map<std::string, std::vector<SessionAddress>> moved;  // by zone
-    for (const Session& session : *sessions) {
-      for (SessionAddress entry : session.addresses) {
-        if (entry.slot == kNoSlot) continue;
-        SessionCounters counters = map_.Read(entry.slot);
-        if (counters == entry.counters) continue;
-        entry.counters = counters;
-        moved[session.zone].push_back(entry);
-      }
-    }
-    for (const auto& [zone, entries] : moved)
-      if (auto saved = store_.SaveAddresses(zone, entries); !saved) return saved;
-    if (sessions->size() < kBatch) return store_.SaveAnchor();
-    after = sessions->back().id;
-  }
 }
 
 Outcome Sessions::InStore(const std::function<Outcome(SessionStore&)>& action) {

@@ -9,28 +9,37 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/clock.h"
 #include "control/error.h"
 #include "control/layout.h"
+#include "control/limit_map.h"
+#include "control/neighbours.h"
+#include "control/policy_table.h"
 #include "control/session.h"
 #include "control/session_map.h"
 #include "control/session_store.h"
+#include "control/session_target.h"
 
 namespace narthex {
 
 struct AuthoriseRequest {
-  std::vector<std::string> addresses;
-  std::string zone;  // empty: the addresses decide
+  std::vector<std::string> keys;
+  std::string zone;  // empty: the keys decide
   std::chrono::nanoseconds duration{0};
   bool extend_existing = false;
   std::string request_id;  // empty: none
   std::string creator;
+  std::string policy;  // empty: none, or the one that the session has
+  std::string mac;     // what the zone binds to; empty: what the kernel knows
 };
 
 struct SessionPage {
@@ -38,65 +47,131 @@ struct SessionPage {
   std::string next_page_token;  // empty: the last one
 };
 
+// Whose a slot of the maps is, for events.
+struct SlotOwner {
+  std::string session;  // id
+  std::string key;
+};
+
 class Sessions {
  public:
-  // All references must outlive this.
-  Sessions(SessionStore& store, SessionMap& map, const Layout& layout, const Clock& clock,
-           std::chrono::seconds max_duration)
-      : store_(store), map_(map), layout_(layout), clock_(clock), max_duration_(max_duration) {}
+  // All must outlive this.
+  struct Parts {
+    SessionStore& store;
+    SessionMap& map;
+    LimitMap& limits;
+    PolicyTable& policies;
+    const Layout& layout;
+    const Clock& clock;
+    const Neighbours& neighbours;
+    std::chrono::seconds max_duration;
+  };
+  explicit Sessions(const Parts& parts);
 
-  // Brings the maps to what the store says; once, before anything else.
-  Result<ReconcileReport> Start();
+  // Brings the maps to what the store and these policies say; once, before anything else.
+  Result<ReconcileReport> Start(const std::vector<PolicyConfig>& policies);
 
   Result<Session> Authorise(const AuthoriseRequest& request);
-  // `name` is "sessions/{id}" or "sessions/{address}". Counters are as of now.
+  // Each by itself, with one commit for all new sessions: an answer for each, in order.
+  std::vector<Result<Session>> AuthoriseAll(std::span<const AuthoriseRequest> requests);
+  // `name` is "sessions/{id}" or "sessions/{key}". Counters are as of now.
   Result<Session> Find(const std::string& name);
-  // The session of an address, if it has one.
+  // The session that an address uses, whatever its key, if there is one.
   Result<std::optional<Session>> FindByAddress(const Address& address);
   Result<SessionPage> List(int page_size, const std::string& page_token);
   // Returns the session as it was when it ended.
   Result<Session> Terminate(const std::string& name, const std::string& who);
+  // Gives a session another policy, empty: none; what it has used goes on.
+  Result<Session> SetPolicy(const std::string& name, const std::string& policy,
+                            const std::string& who);
   Result<uint64_t> Count();
+  std::optional<SlotOwner> OwnerOf(uint32_t slot);
+
+  // Puts changed policies in force. kPrecondition: one that sessions use is gone.
+  Outcome ApplyPolicies(const std::vector<PolicyConfig>& policies);
+  std::vector<PolicyConfig> Policies();
+  // How many sessions in force have each policy.
+  Result<std::vector<std::pair<std::string, uint64_t>>> PolicyUses();
+  std::optional<PolicyConfig> FindPolicyOf(const Session& session);
 
   // Takes sessions whose time is over out of map and store; the classifier has stopped passing
   // them by itself. Returns when the next one ends (boot time), if there is one.
   Result<std::optional<int64_t>> EndExpired();
-  // Writes counters that moved since the last time to the store.
-  Outcome SaveCounters();
+  // The same for those that were idle too long or have used up their quota.
+  Outcome EndSpent();
+  // Writes counters that moved since the last time to the store, at most `most` of each kind,
+  // and forgets addresses that no MAC or line session uses any more.
+  static constexpr size_t kSavedAtATime = 65536;
+  Outcome SaveCounters(size_t most = kSavedAtATime);
+  // Looks anew which addresses are the gateway's own.
+  void ReadOwnAddresses();
   // For what others keep in the store: runs under the lock of the sessions.
   Outcome InStore(const std::function<Outcome(SessionStore&)>& action);
   // Called when a session with an earlier end than all others may have come.
   void OnEarlierExpiry(std::function<void()> wake) { wake_ = std::move(wake); }
 
  private:
-  struct Target {  // an AuthoriseRequest, checked
+  struct Target : SessionTarget {  // an AuthoriseRequest, checked
+    Mac mac;
+    uint32_t policy = 0;  // row
+  };
+  // A session that is not in the store yet; its entries and its row are reserved.
+  struct Pending {
+    size_t request = 0;
     const ZoneConfig* zone = nullptr;
-    std::vector<Address> addresses;
+    Session session;
   };
 
   Result<Target> Check(const AuthoriseRequest& request) const;
+  Result<Mac> MacToBind(const ZoneConfig& zone, const Key& key, const Mac& given) const;
   Result<std::optional<Session>> Repeated(const AuthoriseRequest& request);
   Result<std::optional<Session>> Existing(const Target& target, bool extend);
-  Result<Session> Create(const Target& target, const AuthoriseRequest& request);
+  Result<Pending> Prepare(const Target& target, const AuthoriseRequest& request);
+  void InsertAndBegin(std::span<Pending> pending, std::span<const AuthoriseRequest> requests,
+                      std::vector<Result<Session>>& results);
   Result<Session> Extend(const Target& target, Session session, const AuthoriseRequest& request);
-  Result<std::vector<SessionAddress>> ReserveAll(const std::vector<Address>& addresses);
-  Outcome BeginAll(const ZoneConfig& zone, const std::vector<SessionAddress>& entries,
-                   int64_t expires_ns);
+  Result<std::vector<SessionKey>> ReserveAll(const Target& target, std::span<const Key> keys);
+  void ReleaseAll(std::span<const SessionKey> keys);
+  Outcome BeginAll(const ZoneConfig& zone, const Session& session,
+                   std::span<const SessionKey> keys);
+  Outcome ChangeLimits(Session& session, const std::string& policy, uint32_t policy_row);
+  void EnforceLimits(const Session& session, uint32_t old_row);
   Result<std::optional<Session>> FindLocked(const std::string& name);
-  // Ends a session everywhere; fills its last counters in.
-  // All of them, with one Settle(); those before the first that the store refuses.
+  Result<Session> FindInForce(const std::string& name);
+  // Ends sessions everywhere; fills their last counters in. All of them, with one commit and one
+  // Settle().
   Outcome End(std::span<Session> sessions);
   void ReadCounters(Session& session) const;
   bool InForce(const Session& session) const;
+  std::string NewId();
 
-  std::mutex mutex_;
+  struct Restored;  // what Start knows of the sessions in the store
+  Result<Restored> ReadStore();
+  void RestoreLimits(Restored& restored);
+  Outcome SaveRestored(const Restored& restored);
+  Outcome SaveKeys(size_t most);
+  Outcome SaveUsages(size_t most);
+
+  mutable std::mutex mutex_;
   SessionStore& store_;
   SessionMap& map_;
+  LimitMap& limits_;
+  PolicyTable& policies_;
   const Layout& layout_;
   const Clock& clock_;
+  const Neighbours& neighbours_;
   const std::chrono::seconds max_duration_;
   std::function<void()> wake_;
+  std::map<uint16_t, std::set<Address>> own_;  // by zone
+  int64_t last_number_ = 0;                    // of the newest session
+  bool homeless_ = false;  // the store has keys that have no entry
+  uint32_t next_key_ = 0, next_usage_ = 0;  // where SaveCounters goes on
 };
+
+// The store's error as callers see it.
+Error StoreError(const Error& error);
+// For the log: who did what to which session.
+void Audit(std::string_view what, const Session& session, std::string_view who, int64_t now_ns);
 
 }  // namespace narthex
 

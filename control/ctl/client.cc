@@ -3,12 +3,16 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <mutex>
+#include <thread>
 
 namespace narthex::ctl {
 namespace {
 
 constexpr int kPageSize = 1000;
+constexpr size_t kBatch = 4096;
 
 std::string FullName(const std::string& name) {
   return name.starts_with("sessions/") ? name : "sessions/" + name;
@@ -42,14 +46,67 @@ std::unique_ptr<grpc::ClientContext> Client::Context() const {
   return context;
 }
 
-grpc::Status Client::Authorise(const SessionWish& wish, v1::Session& session) {
-  v1::CreateSessionRequest request;
-  for (const std::string& address : wish.addresses) request.add_addresses(address);
+namespace {
+void Fill(const SessionWish& wish, v1::CreateSessionRequest& request) {
+  for (const std::string& key : wish.keys) request.add_keys(key);
   request.set_zone(wish.zone);
+  request.set_policy(wish.policy);
+  request.set_mac(wish.mac);
   request.mutable_duration()->set_seconds(wish.duration.count());
   request.set_if_exists(v1::CreateSessionRequest::EXTEND);
+}
+}  // namespace
+
+grpc::Status Client::Authorise(const SessionWish& wish, v1::Session& session) {
+  v1::CreateSessionRequest request;
+  Fill(wish, request);
   request.set_request_id(RequestId());
   return sessions_->CreateSession(Context().get(), request, &session);
+}
+
+grpc::Status Client::AuthoriseAll(const std::vector<SessionWish>& wishes, const BatchDone& done) {
+  // While narthexd works on one batch, the next one is made and sent.
+  std::mutex mutex;
+  size_t next = 0;
+  grpc::Status outcome;
+  auto work = [&] {
+    for (;;) {
+      size_t first;
+      {
+        std::lock_guard lock(mutex);
+        first = next;
+        next += kBatch;
+        if (first >= wishes.size() || !outcome.ok()) return;
+      }
+      v1::BatchCreateSessionsRequest request;
+      v1::BatchCreateSessionsResponse response;
+      for (size_t i = first; i < std::min(first + kBatch, wishes.size()); ++i)
+        Fill(wishes[i], *request.add_requests());
+      grpc::Status status = sessions_->BatchCreateSessions(Context().get(), request, &response);
+      std::lock_guard lock(mutex);
+      if (status.ok())
+        done(first, response);
+      else
+        outcome = status;
+    }
+  };
+  std::thread second(work);
+  work();
+  second.join();
+  return outcome;
+}
+
+grpc::Status Client::SetPolicy(const std::string& name, const std::string& policy,
+                               v1::Session& session) {
+  v1::UpdateSessionRequest request;
+  request.mutable_session()->set_name(FullName(name));
+  request.mutable_session()->set_policy(policy);
+  request.mutable_update_mask()->add_paths("policy");
+  return sessions_->UpdateSession(Context().get(), request, &session);
+}
+
+grpc::Status Client::ListPolicies(v1::ListPoliciesResponse& response) {
+  return gateway_->ListPolicies(Context().get(), {}, &response);
 }
 
 grpc::Status Client::Get(const std::string& name, v1::Session& session) {

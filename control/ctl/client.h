@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,8 +16,10 @@
 namespace narthex::ctl {
 
 struct SessionWish {
-  std::vector<std::string> addresses;
+  std::vector<std::string> keys;
   std::string zone;
+  std::string policy;
+  std::string mac;
   std::chrono::seconds duration{0};
 };
 
@@ -25,7 +28,12 @@ class Client {
   Client(const std::string& socket, std::chrono::milliseconds timeout);
 
   grpc::Status Authorise(const SessionWish& wish, v1::Session& session);
-  // `name`: an address, an id or "sessions/…".
+  // All of them; `done` gets each answer, in order of the batches. Two calls are in flight at a time.
+  using BatchDone = std::function<void(size_t first, const v1::BatchCreateSessionsResponse&)>;
+  grpc::Status AuthoriseAll(const std::vector<SessionWish>& wishes, const BatchDone& done);
+  grpc::Status SetPolicy(const std::string& name, const std::string& policy, v1::Session& session);
+  grpc::Status ListPolicies(v1::ListPoliciesResponse& response);
+  // `name`: a key, an id or "sessions/…".
   grpc::Status Get(const std::string& name, v1::Session& session);
   grpc::Status List(std::vector<v1::Session>& sessions);
   grpc::Status Terminate(const std::string& name, v1::TerminateSessionResponse& response);

@@ -40,15 +40,28 @@ std::string Bytes(uint64_t bytes) {
   return fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
+std::string Rate(uint64_t bits) {
+  constexpr const char* kUnits[] = {"kbit/s", "Mbit/s", "Gbit/s"};
+  double value = static_cast<double>(bits) / 1000;
+  size_t unit = 0;
+  while (value >= 1000 && unit + 1 < std::size(kUnits)) {
+    value /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.4g} {}", value, kUnits[unit]);
+}
+
 Row SessionRow(const v1::Session& session) {
-  std::vector<std::string> addresses(session.addresses().begin(), session.addresses().end());
-  return {fmt::format("{}", fmt::join(addresses, ",")),
+  std::vector<std::string> keys(session.keys().begin(), session.keys().end());
+  return {fmt::format("{}", fmt::join(keys, ",")),
           session.zone(),
+          session.policy().empty() ? "-" : session.policy(),
           Span(session.expire_time().seconds() - time(nullptr)),
           LocalTime(session.expire_time()),
           Bytes(session.bytes_up()),
           Bytes(session.bytes_down()),
           std::to_string(session.packets_up() + session.packets_down()),
+          session.usage().has_bytes_left() ? Bytes(session.usage().bytes_left()) : "-",
           session.name()};
 }
 
@@ -112,9 +125,34 @@ std::string Table(const v1::Session& session) { return Table(std::vector<v1::Ses
 std::string Table(const std::vector<v1::Session>& sessions) {
   if (sessions.empty()) return "no sessions\n";
   std::vector<Row> rows = {
-      {"ADDRESS", "ZONE", "REMAINING", "EXPIRES", "UP", "DOWN", "PACKETS", "SESSION"}};
+      {"KEY", "ZONE", "POLICY", "REMAINING", "EXPIRES", "UP", "DOWN", "PACKETS", "LEFT", "SESSION"}};
   for (const v1::Session& session : sessions) rows.push_back(SessionRow(session));
-  return Align(rows, {false, false, true, false, true, true, true, false});
+  return Align(rows, {false, false, false, true, false, true, true, true, true, false});
+}
+
+std::string Table(const v1::Policy& policy) {
+  v1::ListPoliciesResponse one;
+  *one.add_policies() = policy;
+  return Table(one);
+}
+
+std::string Table(const v1::ListPoliciesResponse& response) {
+  if (response.policies().empty()) return "no policies\n";
+  auto either = [](uint64_t value, auto text) { return value == 0 ? "-" : text(value); };
+  std::vector<Row> rows = {{"POLICY", "RATE UP", "RATE DOWN", "QUOTA UP", "QUOTA DOWN",
+                            "QUOTA TOTAL", "AT QUOTA", "IDLE", "SESSIONS"}};
+  for (const v1::Policy& policy : response.policies()) {
+    std::string at_quota = policy.at_quota().empty() ? "-" : policy.at_quota();
+    if (policy.throttle_up_bits() != 0) at_quota += " up " + Rate(policy.throttle_up_bits());
+    if (policy.throttle_down_bits() != 0) at_quota += " down " + Rate(policy.throttle_down_bits());
+    rows.push_back({policy.name(), either(policy.rate_up_bits(), Rate),
+                    either(policy.rate_down_bits(), Rate), either(policy.quota_up_bytes(), Bytes),
+                    either(policy.quota_down_bytes(), Bytes),
+                    either(policy.quota_total_bytes(), Bytes), at_quota,
+                    policy.idle().seconds() == 0 ? "-" : Span(policy.idle().seconds()),
+                    std::to_string(policy.sessions())});
+  }
+  return Align(rows, {false, true, true, true, true, true, false, true, true});
 }
 
 std::string Table(const v1::Status& status) {
@@ -144,6 +182,12 @@ std::string Table(const v1::Status& status) {
                        uplink.program_id() == 0 ? "none" : std::to_string(uplink.program_id()),
                        uplink.attach()});
   if (uplinks.size() > 1) text += "\n" + Align(uplinks, {false, true, false});
+  std::vector<Row> maps = {{"MAP", "MEMORY"}};
+  for (const v1::MapStatus& map : status.maps()) maps.push_back({map.name(), Bytes(map.bytes())});
+  if (maps.size() > 1) text += "\n" + Align(maps, {false, true});
+  if (uint64_t alarms = status.alarms().moved() + status.alarms().wrong_mac(); alarms > 0)
+    text += fmt::format("\nalarms {}: {} from another VLAN, {} from another MAC address\n", alarms,
+                        status.alarms().moved(), status.alarms().wrong_mac());
   std::vector<Row> counters = {{"VERDICT", "PACKETS", "REASON", "MEANING"}};
   for (const v1::Counter& counter : status.counters())
     if (counter.packets() != 0)

@@ -23,6 +23,8 @@ std::string Json(const std::vector<v1::Session>& sessions);  // {"sessions": [â€
 std::string Table(const v1::Session& session);
 std::string Table(const std::vector<v1::Session>& sessions);
 std::string Table(const v1::Status& status);
+std::string Table(const v1::Policy& policy);
+std::string Table(const v1::ListPoliciesResponse& response);
 std::string Table(const v1::Explanation& explanation);
 std::string Table(const v1::ReloadResponse& response);
 

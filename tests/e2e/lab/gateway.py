@@ -84,7 +84,7 @@ class Gateway:
         if self.dataplane is None or not self.dataplane.alive():
             self.start_dataplane()
         for session in self.sessions():
-            self.ctl("session", "terminate", session["addresses"][0], "--yes", check=True)
+            self.ctl("session", "terminate", session["name"], "--yes", check=True)
 
     def detach(self):
         return self.run_narthexd("--detach")
@@ -130,8 +130,9 @@ class Gateway:
     def json(self, *arguments):
         return json.loads(self.ctl(*arguments, "-o", "json", check=True).stdout)
 
-    def authorize(self, *addresses, duration="1h"):
-        return self.ctl("session", "authorize", *addresses, "--for", duration, check=True)
+    def authorize(self, *keys, duration="1h", policy=None, options=()):
+        named = ["--policy", policy] if policy else []
+        return self.ctl("session", "authorize", *keys, "--for", duration, *named, *options, check=True)
 
     def terminate(self, address):
         return self.ctl("session", "terminate", address, "--yes", check=True)

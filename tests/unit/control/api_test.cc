@@ -25,7 +25,7 @@ class FakeGateway : public Gateway {
   }
   InterfaceState Attachment(const std::string&) override { return {3, 42, "native"}; }
   std::vector<nx_worker> Workers(const ZoneConfig&) override { return workers; }
-  uint64_t MapBytes() override { return 4096; }
+  std::vector<MapSize> MapSizes() override { return {{"keys", 96}, {"sessions", 4000}}; }
   Result<std::vector<SampleVerdict>> Explain(const ZoneConfig&, const Address&) override {
     return std::vector<SampleVerdict>{{"TCP SYN to port 80", "tx", "syn_ack", "words"}};
   }
@@ -36,7 +36,7 @@ class ApiTest : public testing::Test {
  protected:
   ApiTest() {
     config.run_dir = directory.path();
-    EXPECT_TRUE(sessions.Start());
+    EXPECT_TRUE(sessions.Start({}));
     EXPECT_TRUE(policy.Write(config));
     auto listening = ApiServer::Listen(path, {&session_service, &gateway_service}, peers);
     EXPECT_TRUE(listening) << listening.error().message;
@@ -65,18 +65,23 @@ class ApiTest : public testing::Test {
   FakeClock clock;
   Config config = TwoZones(2);
   Layout layout{config};
-  FakeTable table{layout.entries()};
+  FakeTable table{layout};
   std::unique_ptr<SessionStore> store =
       std::move(*SessionStore::Open(directory.path() + "/s", clock));
   SessionMap map{layout, table};
-  Sessions sessions{*store, map, layout, clock, std::chrono::hours(24)};
+  LimitMap limits{table};
+  PolicyTable policies{*store, table};
+  FakeNeighbours neighbours;
+  Sessions sessions{
+      {*store, map, limits, policies, layout, clock, neighbours, std::chrono::hours(24)}};
   FakeGateway gateway;
   Peers peers;
   SessionService session_service{sessions, clock, peers};
   PolicyWriter policy{sessions};
   Reload reload{directory.path() + "/narthex.toml", config,
                 [](const Config&) { return Result<std::string>(""); }};
-  GatewayService gateway_service{{gateway, sessions, layout, clock, peers, policy, reload}};
+  Alarms alarms{sessions, layout};
+  GatewayService gateway_service{{gateway, sessions, layout, clock, peers, policy, reload, alarms}};
   std::unique_ptr<ApiServer> server;
   std::unique_ptr<v1::Sessions::Stub> session_stub;
   std::unique_ptr<v1::Gateway::Stub> gateway_stub;

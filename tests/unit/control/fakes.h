@@ -8,12 +8,14 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "control/clock.h"
 #include "control/config.h"
+#include "control/neighbours.h"
 #include "control/session_map.h"
 
 namespace narthex {
@@ -41,7 +43,32 @@ struct KeyLess {
 
 class FakeTable : public SessionTable {
  public:
-  explicit FakeTable(uint32_t entries) : entries(entries), fast(entries / NX_FAST_BITS + 1) {}
+  explicit FakeTable(const Layout& layout)
+      : entries(layout.entries()),
+        fast(layout.fast_words()),
+        limits(layout.limit_rows()),
+        policies(NX_MAX_POLICIES),
+        places(layout.place_rows()) {}
+  std::span<nx_limits> Limits() override { return limits; }
+  std::span<nx_policy> Policies() override { return policies; }
+  std::span<nx_place> Places() override { return places; }
+  Result<std::vector<std::pair<nx_key, nx_via>>> Via() override {
+    return std::vector<std::pair<nx_key, nx_via>>(via.begin(), via.end());
+  }
+  std::optional<nx_via> FindVia(const nx_key& key) override {
+    auto found = via.find(key);
+    return found == via.end() ? std::nullopt : std::optional(found->second);
+  }
+  Outcome DeleteVia(const nx_key& key) override {
+    via.erase(key);
+    return {};
+  }
+  const nx_session* Replaced(uint32_t slot) override {
+    return slot < replaced.size() ? &replaced[slot] : nullptr;
+  }
+  const nx_limits* ReplacedLimits(uint32_t row) override {
+    return row < replaced_limits.size() ? &replaced_limits[row] : nullptr;
+  }
   std::span<nx_session> Entries() override { return entries; }
   std::span<uint64_t> FastWords() override { return fast; }
   Outcome Settle() override {
@@ -60,19 +87,38 @@ class FakeTable : public SessionTable {
   Result<std::vector<std::pair<nx_key, uint32_t>>> Keys() override {
     return std::vector<std::pair<nx_key, uint32_t>>(keys.begin(), keys.end());
   }
-  // As the classifier does for an address.
+  // As the classifier does for a key.
+  nx_session* Find(const Layout& layout, uint16_t zone, const std::string& text) {
+    Key key = *ParseKey(text);
+    if (auto slot = layout.PoolSlot(key.address())) return &entries[*slot];
+    auto found = keys.find(key.InZone(zone));
+    return found == keys.end() ? nullptr : &entries[found->second];
+  }
   uint64_t ExpiryOf(const Layout& layout, uint16_t zone, const std::string& text) {
-    Address address = *ParseAddress(text);
-    if (auto slot = layout.PoolSlot(address)) return entries[*slot].expires_ns;
-    auto found = keys.find(AddressKey(zone, address));
-    return found == keys.end() ? 0 : entries[found->second].expires_ns;
+    nx_session* entry = Find(layout, zone, text);
+    return entry == nullptr ? 0 : entry->expires_ns;
   }
 
   std::vector<nx_session> entries;
   std::vector<uint64_t> fast;
+  std::vector<nx_limits> limits;
+  std::vector<nx_policy> policies;
+  std::vector<nx_place> places;
+  std::vector<nx_session> replaced;  // by slot
+  std::vector<nx_limits> replaced_limits;
   int settled = 0;
   std::map<nx_key, uint32_t, KeyLess> keys;
+  std::map<nx_key, nx_via, KeyLess> via;
   bool refuse_keys = false;
+};
+
+class FakeNeighbours : public Neighbours {
+ public:
+  std::optional<Mac> Find(const std::string& interface, const Address& address) const override {
+    auto found = known.find({interface, address});
+    return found == known.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::map<std::pair<std::string, Address>, Mac> known;
 };
 
 // A directory that goes with the test.

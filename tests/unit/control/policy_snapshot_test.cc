@@ -19,9 +19,13 @@ TEST(PolicyWriter, RaisesItsVersionOnlyWithAChange) {
   auto write = [&] {
     auto store = SessionStore::Open(directory.path() + "/s.db", clock);  // a new run each time
     Layout layout(config);
-    FakeTable table(layout.entries());
+    FakeTable table(layout);
     SessionMap map(layout, table);
-    Sessions sessions(**store, map, layout, clock, std::chrono::hours(1));
+    LimitMap limits(table);
+    PolicyTable policies(**store, table);
+    FakeNeighbours neighbours;
+    Sessions sessions(
+        {**store, map, limits, policies, layout, clock, neighbours, std::chrono::hours(1)});
     PolicyWriter writer(sessions);
     EXPECT_TRUE(writer.Write(config));
     return writer.version();

@@ -21,20 +21,20 @@ class SessionMapTest : public testing::Test {
   static WantedEntry Wanted(const char* address, int64_t expires_ns, uint16_t zone = 1) {
     WantedEntry entry;
     entry.zone = zone;
-    entry.address = *ParseAddress(address);
+    entry.key = *ParseKey(address);
     entry.expires_ns = expires_ns;
     return entry;
   }
   uint32_t Begin(const char* text, int64_t expires_ns) {
-    Address address = *ParseAddress(text);
-    uint32_t slot = *map.Reserve(address);
-    EXPECT_TRUE(map.Begin(1, address, slot, expires_ns, 5 * kSecondNs, {}));
+    Key key = *ParseKey(text);
+    uint32_t slot = *map.Reserve(key);
+    EXPECT_TRUE(map.Begin(slot, {1, key, {}, 0, expires_ns, 5 * kSecondNs, {}}));
     return slot;
   }
 
   Config config = TwoZones(3);
   Layout layout{config};
-  FakeTable table{layout.entries()};
+  FakeTable table{layout};
   SessionMap map{layout, table};
   ReconcileReport report;
   std::vector<WantedEntry> result;
@@ -45,7 +45,7 @@ TEST_F(SessionMapTest, IndexesPoolsDirectly) {
   EXPECT_EQ(Begin("10.51.1.2", 9), 2u);
   EXPECT_EQ(table.entries[2].expires_ns, 9u);
   EXPECT_EQ(table.entries[2].begun_s, 5u);
-  EXPECT_EQ(*map.Reserve(*ParseAddress("10.52.0.3")), 259u);
+  EXPECT_EQ(*map.Reserve(*ParseKey("10.52.0.3")), 259u);
   EXPECT_TRUE(table.keys.empty());
 }
 
@@ -59,6 +59,7 @@ TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
   SessionMap next(layout, table);
   std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("2001:db8:51:1::2", 12)};
   wanted[0].counters.packets_up = 1;  // older, from the store
+  wanted[1].old_slot = v6;
   auto done = next.Reconcile(wanted);
   EXPECT_EQ(done->kept, 2u);
   EXPECT_EQ(done->added + done->removed, 0u);
@@ -92,11 +93,11 @@ TEST_F(SessionMapTest, EndsEntriesThatNoKeyLeadsTo) {
 }
 
 TEST_F(SessionMapTest, DistrustsKeysThatShareAnEntryOrLeadOutside) {
-  Address a = *ParseAddress("2001:db8:51:1::a"), b = *ParseAddress("2001:db8:51:1::b");
-  Address c = *ParseAddress("2001:db8:51:1::c");
-  table.keys[AddressKey(1, a)] = kPools;
-  table.keys[AddressKey(1, b)] = kPools;
-  table.keys[AddressKey(1, c)] = 1 << 20;
+  Key a = *ParseKey("2001:db8:51:1::a"), b = *ParseKey("2001:db8:51:1::b");
+  Key c = *ParseKey("2001:db8:51:1::c");
+  table.keys[a.InZone(1)] = kPools;
+  table.keys[b.InZone(1)] = kPools;
+  table.keys[c.InZone(1)] = 1 << 20;
   Reconcile({Wanted("2001:db8:51:1::a", 5), Wanted("2001:db8:51:1::b", 6),
              Wanted("2001:db8:51:1::c", 7)});
   EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::a"), 5u);
@@ -109,8 +110,8 @@ TEST_F(SessionMapTest, ReusesTheEntryThatWasFreedFirst) {
   uint32_t a = Begin("2001:db8:51:1::a", 9), b = Begin("2001:db8:51:1::b", 9);
   uint32_t c = Begin("2001:db8:51:1::c", 9);
   table.entries[b].packets_up = 4;
-  EXPECT_EQ(map.End(1, *ParseAddress("2001:db8:51:1::b"), b).packets_up, 4u);
-  map.End(1, *ParseAddress("2001:db8:51:1::a"), a);
+  EXPECT_EQ(map.End(1, *ParseKey("2001:db8:51:1::b"), b).packets_up, 4u);
+  map.End(1, *ParseKey("2001:db8:51:1::a"), a);
   EXPECT_EQ(Begin("2001:db8:51:1::d", 9), b);
   EXPECT_EQ(table.entries[b].packets_up, 0u);
   EXPECT_EQ(Begin("2001:db8:51:1::e", 9), a);
@@ -121,18 +122,18 @@ TEST_F(SessionMapTest, RefusesWhenFullAndEvictsNobody) {
   Reconcile({});
   for (const char* address : {"2001:db8:51:1::a", "2001:db8:51:1::b", "2001:db8:51:1::c"})
     Begin(address, 9);
-  auto refused = map.Reserve(*ParseAddress("2001:db8:51:1::d"));
+  auto refused = map.Reserve(*ParseKey("2001:db8:51:1::d"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::kExhausted);
   EXPECT_NE(refused.error().message.find("sessions.capacity"), std::string::npos);
   EXPECT_EQ(table.keys.size(), 3u);
-  EXPECT_TRUE(map.Reserve(*ParseAddress("10.51.1.9")));  // pools have room of their own
+  EXPECT_TRUE(map.Reserve(*ParseKey("10.51.1.9")));  // pools have room of their own
 }
 
 TEST_F(SessionMapTest, KeyIsGoneAndEntryEndedAfterEnd) {
   Reconcile({});
   uint32_t slot = Begin("2001:db8:51:1::a", 9);
-  map.End(1, *ParseAddress("2001:db8:51:1::a"), slot);
+  map.End(1, *ParseKey("2001:db8:51:1::a"), slot);
   EXPECT_TRUE(table.keys.empty());
   EXPECT_EQ(table.entries[slot].expires_ns, 0u);
 }
@@ -152,7 +153,7 @@ TEST_F(SessionMapTest, EveryChangeOfTheEndClearsTheFastBit) {
   map.Revoke(slot);
   EXPECT_EQ(table.fast[1], others);
   set_all();
-  map.End(1, *ParseAddress("10.51.1.70"), slot);
+  map.End(1, *ParseKey("10.51.1.70"), slot);
   EXPECT_EQ(table.fast[1], others);
   set_all();
   Begin("10.51.1.70", 9);

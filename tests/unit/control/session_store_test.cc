@@ -24,7 +24,7 @@ class SessionStoreTest : public testing::Test {
     session.creator = "uid:0";
     session.created_wall_ns = clock.wall_ns;
     session.expires_boot_ns = clock.boot_ns + seconds * kSecondNs;
-    session.addresses = {{*ParseAddress(address), 2, {.packets_up = 3, .last_seen_ns = 77}}};
+    session.keys = {{*ParseKey(address), 2, {.packets_up = 3, .last_seen_ns = 77}, {}}};
     return session;
   }
   int64_t LeftSeconds(SessionStore& store, const std::string& id) {
@@ -41,24 +41,24 @@ TEST_F(SessionStoreTest, KeepsASessionOverAReopen) {
   RequestRecord record{"r1", "digest", session.id};
   ASSERT_TRUE(Open()->Insert(session, &record));
   auto store = Open();
-  auto found = store->FindByAddress("lobby", session.addresses[0].address);
+  auto found = store->FindByKey("lobby", session.keys[0].key);
   ASSERT_TRUE(found && *found);
   EXPECT_EQ((*found)->id, session.id);
   EXPECT_EQ((*found)->expires_boot_ns, session.expires_boot_ns);
   EXPECT_EQ((*found)->creator, "uid:0");
-  EXPECT_EQ((*found)->addresses[0].counters, session.addresses[0].counters);
+  EXPECT_EQ((*found)->keys[0].counters, session.keys[0].counters);
   EXPECT_EQ((*store->FindRequest("r1"))->digest, "digest");
-  EXPECT_FALSE(*store->FindByAddress("stands", session.addresses[0].address));
+  EXPECT_FALSE(*store->FindByKey("stands", session.keys[0].key));
 }
 
 TEST_F(SessionStoreTest, InsertsAllOrNothing) {
   auto store = Open();
   ASSERT_TRUE(store->Insert(Make("0000000000000001", "10.51.1.2", 60), nullptr));
   Session second = Make("0000000000000002", "10.51.1.3", 60);
-  second.addresses.push_back({*ParseAddress("10.51.1.2"), 9, {}});  // taken
+  second.keys.push_back({*ParseKey("10.51.1.2"), 9, {}, {}});  // taken
   EXPECT_FALSE(store->Insert(second, nullptr));
   EXPECT_FALSE(*store->FindById(second.id));
-  EXPECT_FALSE(*store->FindByAddress("lobby", *ParseAddress("10.51.1.3")));
+  EXPECT_FALSE(*store->FindByKey("lobby", *ParseKey("10.51.1.3")));
   EXPECT_TRUE(store->Insert(Make("0000000000000003", "10.51.1.3", 60), nullptr));
 }
 
@@ -66,7 +66,7 @@ TEST_F(SessionStoreTest, DeletesASessionWithItsAddresses) {
   auto store = Open();
   ASSERT_TRUE(store->Insert(Make("0000000000000001", "10.51.1.2", 60), nullptr));
   ASSERT_TRUE(store->Delete("0000000000000001"));
-  EXPECT_FALSE(*store->FindByAddress("lobby", *ParseAddress("10.51.1.2")));
+  EXPECT_FALSE(*store->FindByKey("lobby", *ParseKey("10.51.1.2")));
 }
 
 TEST_F(SessionStoreTest, CarriesTheTimeLeftOverAReboot) {
@@ -76,8 +76,8 @@ TEST_F(SessionStoreTest, CarriesTheTimeLeftOverAReboot) {
   clock.wall_ns += 100 * kSecondNs;  // it was off for 100 s
   auto store = Open();
   EXPECT_EQ(LeftSeconds(*store, "0000000000000001"), 500);
-  EXPECT_EQ((*store->FindById("0000000000000001"))->addresses[0].counters.last_seen_ns, 0u);
-  EXPECT_EQ((*store->FindById("0000000000000001"))->addresses[0].counters.packets_up, 3u);
+  EXPECT_EQ((*store->FindById("0000000000000001"))->keys[0].counters.last_seen_ns, 0u);
+  EXPECT_EQ((*store->FindById("0000000000000001"))->keys[0].counters.packets_up, 3u);
   clock.Advance(10);
   EXPECT_EQ(LeftSeconds(*Open(), "0000000000000001"), 490);  // once only
 }

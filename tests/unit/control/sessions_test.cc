@@ -19,18 +19,23 @@ class SessionsTest : public testing::Test {
   // narthexd ends and starts again; store and maps stay.
   void Restart() {
     sessions.reset();
+    policies.reset();
+    limits.reset();
     map.reset();
     store.reset();
     store = std::move(*SessionStore::Open(directory.path() + "/s.db", clock));
     map = std::make_unique<SessionMap>(layout, table);
-    sessions = std::make_unique<Sessions>(*store, *map, layout, clock, std::chrono::hours(24));
-    auto started = sessions->Start();
-    ASSERT_TRUE(started);
+    limits = std::make_unique<LimitMap>(table);
+    policies = std::make_unique<PolicyTable>(*store, table);
+    sessions = std::make_unique<Sessions>(Sessions::Parts{
+        *store, *map, *limits, *policies, layout, clock, neighbours, std::chrono::hours(24)});
+    auto started = sessions->Start(config.policies);
+    ASSERT_TRUE(started) << started.error().message;
     report = *started;
   }
   Result<Session> Authorise(std::vector<std::string> addresses, int64_t for_s, bool extend = false,
                             std::string request_id = "") {
-    return sessions->Authorise({addresses, "", seconds(for_s), extend, request_id, "uid:0"});
+    return sessions->Authorise({addresses, "", seconds(for_s), extend, request_id, "uid:0", "", ""});
   }
   // Seconds until the classifier stops passing the address; 0: it does not pass it.
   int64_t Passes(const std::string& address, uint16_t zone = 1) {
@@ -46,9 +51,12 @@ class SessionsTest : public testing::Test {
   FakeClock clock;
   Config config = TwoZones(3);
   Layout layout{config};
-  FakeTable table{layout.entries()};
+  FakeTable table{layout};
   std::unique_ptr<SessionStore> store;
   std::unique_ptr<SessionMap> map;
+  std::unique_ptr<LimitMap> limits;
+  std::unique_ptr<PolicyTable> policies;
+  FakeNeighbours neighbours;
   std::unique_ptr<Sessions> sessions;
   ReconcileReport report;
 };
@@ -59,7 +67,7 @@ TEST_F(SessionsTest, AuthorisesInStoreAndMap) {
   EXPECT_EQ(Passes("10.51.1.2"), 60);
   EXPECT_EQ(Passes("2001:db8:51:1::2"), 60);
   EXPECT_EQ(session->zone, "lobby");
-  EXPECT_EQ(sessions->Find("sessions/" + session->id)->addresses.size(), 2u);
+  EXPECT_EQ(sessions->Find("sessions/" + session->id)->keys.size(), 2u);
   EXPECT_EQ(sessions->Find("sessions/2001:DB8:51:1:0::2")->id, session->id);
   EXPECT_EQ(*sessions->Count(), 1u);
 }
@@ -72,8 +80,8 @@ TEST_F(SessionsTest, RefusesBadRequests) {
     std::string message;
   };
   const Case cases[] = {
-      {{}, "", 60, "addresses: at least one is wanted"},
-      {{"10.51.1.300"}, "", 60, "'10.51.1.300' is not an IPv4 or IPv6 address"},
+      {{}, "", 60, "keys: at least one is wanted"},
+      {{"10.51.1.300"}, "", 60, "'10.51.1.300' is not an IPv4 or IPv6 address, nor an IPv6 prefix (2001:db8::/64), a MAC address (02:00:00:00:00:01) or a line (line:100.7)"},
       {{"10.9.9.9"}, "", 60, "10.9.9.9 is in no zone of this gateway"},
       {{"2001:db8:99::1"}, "", 60, "2001:db8:99::1 is in no zone of this gateway"},
       {{"10.51.1.2"}, "stands", 60, "10.51.1.2 is in zone 'lobby', not in 'stands'"},
@@ -87,7 +95,7 @@ TEST_F(SessionsTest, RefusesBadRequests) {
   };
   for (const Case& each : cases) {
     auto result =
-        sessions->Authorise({each.addresses, each.zone, seconds(each.for_s), true, "", ""});
+        sessions->Authorise({each.addresses, each.zone, seconds(each.for_s), true, "", "", "", ""});
     ASSERT_FALSE(result) << each.message;
     EXPECT_EQ(result.error().message, each.message);
     EXPECT_EQ(result.error().kind, ErrorKind::kInvalid);
@@ -103,7 +111,7 @@ TEST_F(SessionsTest, FailsIfItExistsUnlessToldToExtend) {
   auto extended = Authorise({"10.51.1.2"}, 90, true);
   ASSERT_TRUE(extended);
   EXPECT_EQ(extended->id, id);
-  EXPECT_EQ(extended->addresses[0].counters.packets_up, 9u);
+  EXPECT_EQ(extended->keys[0].counters.packets_up, 9u);
   EXPECT_EQ(Passes("10.51.1.2"), 90);
   EXPECT_EQ(table.entries[2].packets_up, 9u);
 }
@@ -141,7 +149,7 @@ TEST_F(SessionsTest, TerminatesInMapAndStore) {
   table.entries[2].packets_up = 4;
   auto ended = sessions->Terminate("sessions/" + id, "t");
   ASSERT_TRUE(ended);
-  EXPECT_EQ(ended->addresses[0].counters.packets_up, 4u);
+  EXPECT_EQ(ended->keys[0].counters.packets_up, 4u);
   EXPECT_EQ(Passes("10.51.1.2"), 0);
   EXPECT_EQ(Passes("2001:db8:51:1::2"), 0);
   EXPECT_EQ(KindOf(sessions->Terminate("sessions/" + id, "t")), ErrorKind::kNotFound);
@@ -157,7 +165,7 @@ TEST_F(SessionsTest, RollsBackWhenTheMapRefuses) {
   ASSERT_TRUE(Authorise({"10.51.1.2"}, 60));
   EXPECT_EQ(KindOf(Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 90, true)), ErrorKind::kExhausted);
   EXPECT_EQ(Passes("10.51.1.2"), 60);
-  EXPECT_EQ(sessions->Find("sessions/10.51.1.2")->addresses.size(), 1u);
+  EXPECT_EQ(sessions->Find("sessions/10.51.1.2")->keys.size(), 1u);
   EXPECT_EQ((sessions->Find("sessions/10.51.1.2")->expires_boot_ns - clock.boot_ns) / kSecondNs,
             60);
   table.refuse_keys = false;
@@ -231,14 +239,14 @@ TEST_F(SessionsTest, ARestartTouchesNothingThatAgrees) {
   EXPECT_EQ(report.kept, 2u);
   EXPECT_EQ(report.added + report.removed, 0u);
   EXPECT_EQ(table.keys.size(), before.size());
-  EXPECT_EQ(sessions->Find("sessions/10.51.1.2")->addresses[0].counters.packets_up, 4u);
+  EXPECT_EQ(sessions->Find("sessions/10.51.1.2")->keys[0].counters.packets_up, 4u);
 }
 
 TEST_F(SessionsTest, ARebootBringsSessionsAndCountersBack) {
   ASSERT_TRUE(Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 600));
   table.entries[2].packets_up = 4;
   ASSERT_TRUE(sessions->SaveCounters());
-  table = FakeTable(layout.entries());
+  table = FakeTable(layout);
   clock.boot_id = "boot-2";
   clock.boot_ns = 5 * kSecondNs;
   clock.wall_ns += 100 * kSecondNs;

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// How sessions begin and are extended: checked, reserved, stored, put into the map, in this order;
+// what fails on the way is taken back.
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "control/sessions.h"
+
+namespace narthex {
+namespace {
+
+constexpr size_t kMaxRequestId = 128;
+
+std::string Digest(const AuthoriseRequest& request) {
+  return fmt::format("{}|{}|{}|{}|{}|{}", fmt::join(request.keys, ","), request.zone,
+                     request.duration.count(), request.extend_existing, request.policy,
+                     request.mac);
+}
+
+// The record to be stored, or null if the request names no id.
+const RequestRecord* RecordOf(const AuthoriseRequest& request, const std::string& session_id,
+                              RequestRecord& room) {
+  if (request.request_id.empty()) return nullptr;
+  room = {request.request_id, Digest(request), session_id};
+  return &room;
+}
+
+}  // namespace
+
+Result<Mac> Sessions::MacToBind(const ZoneConfig& zone, const Key& key, const Mac& given) const {
+  if (!zone.bind_mac || !key.IsAddress()) return Mac{};
+  if (!given.IsNone()) return given;
+  std::optional<Mac> known;
+  if (key.IsSingleAddress()) known = neighbours_.Find(zone.interface, key.address());
+  if (known) return *known;
+  return Fail(ErrorKind::kPrecondition,
+              fmt::format("{}: zone '{}' binds sessions to MAC addresses, and the kernel knows none "
+                          "for it on {}: name it with --mac, or let the client talk to the gateway "
+                          "first",
+                          key.ToString(), zone.name, zone.interface));
+}
+
+Result<Sessions::Target> Sessions::Check(const AuthoriseRequest& request) const {
+  auto refuse = [](std::string why) { return Fail(ErrorKind::kInvalid, std::move(why)); };
+  if (request.request_id.size() > kMaxRequestId)
+    return refuse(fmt::format("request_id: at most {} bytes", kMaxRequestId));
+  auto resolved = ResolveTarget(layout_, request.keys, request.zone);
+  if (!resolved) return Fail(resolved.error());
+  if (request.duration < std::chrono::seconds(1) || request.duration > max_duration_)
+    return refuse(
+        fmt::format("duration: wanted 1 s to {} s (sessions.max_duration)", max_duration_.count()));
+  Target target{std::move(*resolved), {}, 0};
+  const std::set<Address>& own = own_.at(target.zone->id);
+  for (const Key& key : target.keys)
+    if (key.IsSingleAddress() && own.contains(key.address()))
+      return refuse(fmt::format("{} is the gateway's own or a broadcast address, no client's",
+                                key.ToString()));
+  auto row = policies_.RowOf(request.policy);
+  if (!row)
+    return refuse(fmt::format("policy: there is no [[policy]] with name = \"{}\"",
+                              request.policy.substr(0, 32)));
+  target.policy = *row;
+  if (!request.mac.empty()) {
+    auto mac = ParseMac(request.mac);
+    if (!mac) return Fail(mac.error());
+    target.mac = *mac;
+  }
+  return target;
+}
+
+// The answer to a request that was made before, if this is one.
+Result<std::optional<Session>> Sessions::Repeated(const AuthoriseRequest& request) {
+  std::optional<Session> none;
+  if (request.request_id.empty()) return none;
+  auto record = store_.FindRequest(request.request_id);
+  if (!record) return Fail(record.error());
+  if (!*record) return none;
+  if ((*record)->digest != Digest(request))
+    return Fail(ErrorKind::kInvalid, "request_id: was used for another request");
+  auto session = store_.FindById((*record)->session_id);
+  if (!session) return session;
+  if (!*session || !InForce(**session))
+    return Fail(ErrorKind::kPrecondition, fmt::format("request_id: the session {} that it created "
+                                                      "has ended",
+                                                      (*record)->session_id));
+  ReadCounters(**session);
+  return session;
+}
+
+// The session that holds keys of the target. One that is over makes room.
+Result<std::optional<Session>> Sessions::Existing(const Target& target, bool extend) {
+  std::optional<Session> existing;
+  for (const Key& key : target.keys) {
+    if (!homeless_ && !map_.MayHave(key)) continue;
+    auto found = store_.FindByKey(target.zone->name, key);
+    if (!found) return found;
+    if (!*found) continue;
+    if (!InForce(**found)) {
+      if (auto ended = End({&**found, 1}); !ended) return Fail(ended.error());
+      continue;
+    }
+    if (!extend)
+      return Fail(ErrorKind::kExists,
+                  fmt::format("{} belongs to session {} already", key.ToString(), (*found)->id));
+    if (existing && existing->id != (*found)->id)
+      return Fail(ErrorKind::kExists, fmt::format("the keys belong to two sessions, {} and {}",
+                                                  existing->id, (*found)->id));
+    existing = std::move(**found);
+  }
+  return existing;
+}
+
+void Sessions::ReleaseAll(std::span<const SessionKey> keys) {
+  for (const SessionKey& entry : keys) map_.Release(entry.slot);
+}
+
+Result<std::vector<SessionKey>> Sessions::ReserveAll(const Target& target,
+                                                     std::span<const Key> keys) {
+  std::vector<SessionKey> entries;
+  for (const Key& key : keys) {
+    auto mac = MacToBind(*target.zone, key, target.mac);
+    auto slot = mac ? map_.Reserve(key) : Fail(mac.error());
+    if (!slot) {
+      ReleaseAll(entries);
+      return Fail(slot.error());
+    }
+    entries.push_back({key, *slot, {}, *mac});
+  }
+  return entries;
+}
+
+// All entries, or none: what had begun is ended, what had not is released.
+Outcome Sessions::BeginAll(const ZoneConfig& zone, const Session& session,
+                           std::span<const SessionKey> keys) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    auto begun = map_.Begin(keys[i].slot, {zone.id,
+                                           keys[i].key,
+                                           keys[i].bound,
+                                           session.limits,
+                                           session.expires_boot_ns,
+                                           clock_.BootNs(),
+                                           {}});
+    if (begun) continue;
+    for (size_t j = 0; j < i; ++j) map_.End(zone.id, keys[j].key, keys[j].slot);
+    ReleaseAll(keys.subspan(i));
+    return begun;
+  }
+  return {};
+}
+
+Result<Sessions::Pending> Sessions::Prepare(const Target& target, const AuthoriseRequest& request) {
+  Pending pending;
+  pending.zone = target.zone;
+  Session& session = pending.session;
+  session.zone = target.zone->name;
+  session.creator = request.creator;
+  session.created_wall_ns = clock_.WallNs();
+  session.expires_boot_ns = clock_.BootNs() + request.duration.count();
+  session.id = NewId();
+  session.policy = request.policy;
+  auto entries = ReserveAll(target, target.keys);
+  if (!entries) return Fail(entries.error());
+  session.keys = std::move(*entries);
+  if (target.policy == 0) return pending;
+  session.usage.last_seen_s = static_cast<uint32_t>(clock_.BootNs() / kSecondNs);
+  auto row = limits_.Begin(last_number_, target.policy, session.usage);
+  if (!row) {
+    ReleaseAll(session.keys);
+    return Fail(row.error());
+  }
+  session.limits = *row;
+  return pending;
+}
+
+// All of them in one commit; then each in the map, or out of the store again.
+void Sessions::InsertAndBegin(std::span<Pending> pending,
+                              std::span<const AuthoriseRequest> requests,
+                              std::vector<Result<Session>>& results) {
+  std::vector<Session> sessions;
+  std::vector<RequestRecord> records;
+  for (Pending& each : pending) {
+    RequestRecord record;
+    if (RecordOf(requests[each.request], each.session.id, record) != nullptr)
+      records.push_back(std::move(record));
+    sessions.push_back(std::move(each.session));
+  }
+  auto stored = store_.InsertAll(sessions, records);
+  for (size_t i = 0; i < pending.size(); ++i) {
+    Result<Session>& result = results[pending[i].request];
+    Session& session = sessions[i];
+    auto begun = stored ? BeginAll(*pending[i].zone, session, session.keys)
+                        : Outcome(Fail(StoreError(stored.error())));
+    if (begun) {
+      result = std::move(session);
+      continue;
+    }
+    limits_.End(session.limits);
+    result = Fail(begun.error());
+    if (!stored)
+      ReleaseAll(session.keys);
+    else if (auto deleted = store_.Delete(session.id); !deleted)
+      spdlog::error("session {} is in the store, but not in force: {}", session.id,
+                    deleted.error().message);
+  }
+}
+
+Result<Session> Sessions::Extend(const Target& target, Session session,
+                                 const AuthoriseRequest& request) {
+  const Session before = session;
+  auto has = [&](const Key& key) {
+    return std::any_of(before.keys.begin(), before.keys.end(),
+                       [&](const SessionKey& entry) { return entry.key == key; });
+  };
+  std::vector<Key> fresh;
+  for (const Key& key : target.keys)
+    if (!has(key)) fresh.push_back(key);
+  if (session.keys.size() + fresh.size() > kMaxKeys)
+    return Fail(ErrorKind::kInvalid,
+                fmt::format("keys: session {} would have more than {}", session.id, kMaxKeys));
+  for (SessionKey& entry : session.keys)
+    if (!target.mac.IsNone() && target.zone->bind_mac && entry.key.IsAddress() &&
+        std::find(target.keys.begin(), target.keys.end(), entry.key) != target.keys.end())
+      entry.bound = target.mac;
+  auto added = ReserveAll(target, fresh);
+  if (!added) return Fail(added.error());
+  auto undo = [&](const Error& error) {
+    if (session.limits != before.limits) limits_.End(session.limits);
+    return Fail(error);
+  };
+
+  ReadCounters(session);
+  session.expires_boot_ns = clock_.BootNs() + request.duration.count();
+  if (!request.policy.empty()) {
+    if (auto changed = ChangeLimits(session, request.policy, target.policy); !changed) {
+      ReleaseAll(*added);
+      return Fail(changed.error());
+    }
+  }
+  RequestRecord record;
+  if (auto stored = store_.Update(session, *added, RecordOf(request, session.id, record));
+      !stored) {
+    ReleaseAll(*added);
+    return undo(StoreError(stored.error()));
+  }
+  if (auto begun = BeginAll(*target.zone, session, *added); !begun) {
+    // The store must not promise what the map does not hold; what was before goes back.
+    if (auto undone = store_.Shrink(before, *added); !undone)
+      spdlog::error("session {} has keys that are not in force: {}", session.id,
+                    undone.error().message);
+    return undo(begun.error());
+  }
+  for (const SessionKey& entry : session.keys) {
+    if (entry.slot == kNoSlot) continue;
+    map_.SetBound(entry.slot, entry.bound);
+    map_.SetExpiry(entry.slot, session.expires_boot_ns);
+  }
+  EnforceLimits(session, before.limits);
+  if (session.limits != 0) {
+    if (target.policy != 0) limits_.SetPolicy(session.limits, target.policy);
+    limits_.Touch(session.limits, clock_.BootNs());
+  }
+  session.keys.insert(session.keys.end(), added->begin(), added->end());
+  Audit("extended", session, request.creator, clock_.BootNs());
+  return session;
+}
+
+Result<Session> Sessions::Authorise(const AuthoriseRequest& request) {
+  return std::move(AuthoriseAll({&request, 1}).front());
+}
+
+std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseRequest> requests) {
+  std::vector<Result<Session>> results(requests.size());
+  std::vector<Pending> pending;
+  std::set<std::pair<uint16_t, Key>> pending_keys;
+  std::lock_guard lock(mutex_);
+  auto flush = [&] {
+    InsertAndBegin(pending, requests, results);
+    pending.clear();
+    pending_keys.clear();
+  };
+  auto authorise = [&](size_t i) -> Outcome {
+    auto target = Check(requests[i]);
+    if (!target) return Fail(target.error());
+    bool met = !requests[i].request_id.empty() && requests.size() > 1;
+    for (const Key& key : target->keys) met |= pending_keys.contains({target->zone->id, key});
+    if (met) flush();
+    auto repeated = Repeated(requests[i]);
+    if (!repeated) return Fail(repeated.error());
+    if (*repeated) return results[i] = std::move(**repeated), Outcome();
+    auto existing = Existing(*target, requests[i].extend_existing);
+    if (!existing) return Fail(existing.error());
+    if (*existing) return results[i] = Extend(*target, std::move(**existing), requests[i]), Outcome();
+    auto prepared = Prepare(*target, requests[i]);
+    if (!prepared) return Fail(prepared.error());
+    prepared->request = i;
+    pending.push_back(std::move(*prepared));
+    if (requests.size() > 1)
+      for (const Key& key : target->keys) pending_keys.emplace(target->zone->id, key);
+    return {};
+  };
+  for (size_t i = 0; i < requests.size(); ++i)
+    if (auto done = authorise(i); !done) results[i] = Fail(done.error());
+  std::vector<size_t> created;
+  for (const Pending& each : pending) created.push_back(each.request);
+  flush();
+  if (requests.size() == 1 && created.size() == 1 && results[0])
+    Audit("created", *results[0], requests[0].creator, clock_.BootNs());
+  if (wake_ && std::any_of(results.begin(), results.end(), [](const auto& each) { return !!each; }))
+    wake_();
+  return results;
+}
+
+}  // namespace narthex

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// The maps of sessions and limits as memory and keys. Seam: vectors in tests, pinned BPF maps in
+// narthexd (pinned_maps.h). The spans stay where they are for the table's life.
+#ifndef NARTHEX_CONTROL_SESSION_TABLE_H
+#define NARTHEX_CONTROL_SESSION_TABLE_H
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "bpf/abi.h"
+#include "control/error.h"
+
+namespace narthex {
+
+class SessionTable {
+ public:
+  virtual ~SessionTable() = default;
+  virtual std::span<nx_session> Entries() = 0;
+  virtual std::span<uint64_t> FastWords() = 0;  // for the entries of the pools
+  virtual std::span<nx_limits> Limits() = 0;
+  virtual std::span<nx_policy> Policies() = 0;
+  virtual std::span<nx_place> Places() = 0;  // as many as entries, or one: no zone binds or watches
+  // Brings packets that the classifier has noted elsewhere into the entries.
+  virtual Outcome Settle() = 0;
+  virtual Outcome PutKey(const nx_key& key, uint32_t slot) = 0;
+  virtual Outcome DeleteKey(const nx_key& key) = 0;  // no error if it is not there
+  virtual Result<std::vector<std::pair<nx_key, uint32_t>>> Keys() = 0;
+  virtual Result<std::vector<std::pair<nx_key, nx_via>>> Via() = 0;
+  virtual std::optional<nx_via> FindVia(const nx_key& key) = 0;
+  virtual Outcome DeleteVia(const nx_key& key) = 0;  // no error if it is not there
+  // The entry and the row as they were in the maps that this start replaced; null if there are
+  // none.
+  virtual const nx_session* Replaced(uint32_t /*slot*/) { return nullptr; }
+  virtual const nx_limits* ReplacedLimits(uint32_t /*row*/) { return nullptr; }
+};
+
+}  // namespace narthex
+
+#endif  // NARTHEX_CONTROL_SESSION_TABLE_H

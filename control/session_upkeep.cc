@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions without a caller: at the start, at their ends, and their accounts in between.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "control/sessions.h"
+
+namespace narthex {
+namespace {
+
+constexpr size_t kEndedAtATime = 256;  // between batches, others get the lock
+constexpr size_t kSavedInACommit = 1024;
+constexpr uint32_t kLookedAtInALock = 65536;
+
+// Numbers of ids that an earlier narthexd made at random: no clock reaches them.
+constexpr int64_t kLargestTime = int64_t{1} << 62;
+
+}  // namespace
+
+// ---- the start -----------------------------------------------------------------------------
+
+struct Sessions::Restored {
+  struct Limited {
+    int64_t session;
+    uint32_t policy;  // row
+    uint32_t stored_row;
+    Usage usage;
+    uint32_t row = 0;
+  };
+  std::vector<WantedEntry> wanted;
+  std::vector<Limited> limited;  // sessions with a policy
+  std::unordered_map<int64_t, size_t> limited_by_session;
+  std::vector<std::pair<std::string, SessionKey>> homeless;  // zone's name, key
+};
+
+Result<Sessions::Restored> Sessions::ReadStore() {
+  Restored restored;
+  const ZoneConfig* zone = nullptr;
+  auto read = store_.ForEachKey(clock_.BootNs(), [&](const StoredKey& stored) {
+    const SessionKey& entry = stored.key;
+    if (zone == nullptr || zone->name != stored.zone)
+      zone = layout_.ZoneByName(std::string(stored.zone));
+    bool fits = zone != nullptr && CheckKeyInZone(*zone, entry.key).has_value() &&
+                (!entry.key.IsAddress() || layout_.ZoneOf(entry.key) == zone);
+    if (!fits) {
+      restored.homeless.emplace_back(stored.zone, entry);
+      return;
+    }
+    if (!stored.policy.empty() && restored.limited_by_session
+                                      .emplace(stored.session, restored.limited.size())
+                                      .second)
+      restored.limited.push_back(
+          {stored.session, *policies_.RowOf(stored.policy), stored.limits, stored.usage});
+    WantedEntry wanted;
+    wanted.zone = zone->id;
+    wanted.key = entry.key;
+    wanted.bound = entry.bound;
+    wanted.limits = stored.limits;
+    wanted.expires_ns = stored.expires_boot_ns;
+    wanted.counters = entry.counters;
+    wanted.session = stored.session;
+    wanted.old_slot = entry.slot;
+    restored.wanted.push_back(wanted);
+  });
+  if (!read) return Fail(read.error());
+  return restored;
+}
+
+// Rows that entries in force name stay; the other sessions get a new one, with what they had used.
+void Sessions::RestoreLimits(Restored& restored) {
+  auto limited_of = [&](const WantedEntry& entry) -> Restored::Limited* {
+    auto found = restored.limited_by_session.find(entry.session);
+    return found == restored.limited_by_session.end() ? nullptr : &restored.limited[found->second];
+  };
+  for (const WantedEntry& entry : restored.wanted) {
+    Restored::Limited* limited = limited_of(entry);
+    const nx_session* there = map_.InForce(entry.old_slot);
+    if (limited == nullptr || there == nullptr || there->limits != limited->stored_row) continue;
+    if (limits_.Adopt(limited->stored_row, limited->session, limited->policy))
+      limited->row = limited->stored_row;
+  }
+  limits_.FinishAdoption();
+  for (Restored::Limited& limited : restored.limited) {
+    if (limited.row != 0) continue;
+    Usage usage = limits_.Replaced(limited.stored_row).value_or(limited.usage);
+    if (usage.last_seen_s == 0)
+      usage.last_seen_s = static_cast<uint32_t>(clock_.BootNs() / kSecondNs);
+    if (auto row = limits_.Begin(limited.session, limited.policy, usage)) limited.row = *row;
+  }
+  std::erase_if(restored.wanted, [&](WantedEntry& entry) {
+    Restored::Limited* limited = limited_of(entry);
+    entry.limits = limited == nullptr ? 0 : limited->row;
+    if (limited == nullptr || limited->row != 0) return false;
+    restored.homeless.emplace_back(layout_.ZoneById(entry.zone).name,
+                                   SessionKey{entry.key, kNoSlot, entry.counters, entry.bound});
+    return true;
+  });
+}
+
+// Slots and rows that are not what the store says.
+Outcome Sessions::SaveRestored(const Restored& restored) {
+  std::vector<SessionKey> keys;
+  std::vector<std::string_view> zones;
+  for (const WantedEntry& entry : restored.wanted) {
+    if (entry.slot == entry.old_slot) continue;
+    keys.push_back({entry.key, entry.slot, entry.counters, entry.bound});
+    zones.push_back(layout_.ZoneById(entry.zone).name);
+  }
+  for (const auto& [zone, entry] : restored.homeless) {
+    keys.push_back({entry.key, kNoSlot, entry.counters, entry.bound});
+    zones.push_back(zone);
+  }
+  std::vector<SessionStore::KeyUpdate> key_updates;
+  for (size_t i = 0; i < keys.size(); ++i) key_updates.push_back({zones[i], &keys[i]});
+  std::vector<SessionStore::UsageUpdate> usage_updates;
+  for (const Restored::Limited& limited : restored.limited)
+    if (limited.row != limited.stored_row)
+      usage_updates.push_back({limited.session, limited.row,
+                               limited.row == 0 ? limited.usage : limits_.Read(limited.row)});
+  return store_.Save(key_updates, usage_updates);
+}
+
+Result<ReconcileReport> Sessions::Start(const std::vector<PolicyConfig>& policies) {
+  std::lock_guard lock(mutex_);
+  if (auto applied = policies_.Apply(policies, clock_.BootNs()); !applied)
+    return Fail(applied.error());
+  auto last = store_.LastNumber();
+  if (!last) return Fail(last.error());
+  last_number_ = *last < kLargestTime ? *last : 0;
+  auto restored = ReadStore();
+  if (!restored) return Fail(restored.error());
+  RestoreLimits(*restored);
+  auto report = map_.Reconcile(restored->wanted);
+  if (!report) return report;
+  if (auto saved = SaveRestored(*restored); !saved) return Fail(saved.error());
+  size_t homeless = restored->homeless.size();
+  for (const WantedEntry& entry : restored->wanted) homeless += entry.slot == kNoSlot;
+  homeless_ = homeless > 0;
+  if (homeless_)
+    spdlog::warn(
+        "{} keys of stored sessions are none of this configuration's, or find sessions.capacity "
+        "used up: they are not in force",
+        homeless);
+  return report;
+}
+
+// ---- policies ------------------------------------------------------------------------------
+
+Outcome Sessions::ApplyPolicies(const std::vector<PolicyConfig>& policies) {
+  std::lock_guard lock(mutex_);
+  return policies_.Apply(policies, clock_.BootNs());
+}
+
+std::vector<PolicyConfig> Sessions::Policies() {
+  std::lock_guard lock(mutex_);
+  return policies_.all();
+}
+
+Result<std::vector<std::pair<std::string, uint64_t>>> Sessions::PolicyUses() {
+  std::lock_guard lock(mutex_);
+  return store_.PolicyUses(clock_.BootNs());
+}
+
+std::optional<PolicyConfig> Sessions::FindPolicyOf(const Session& session) {
+  std::lock_guard lock(mutex_);
+  const PolicyConfig* policy = policies_.Find(session.policy);
+  return policy == nullptr ? std::nullopt : std::optional(*policy);
+}
+
+std::optional<SlotOwner> Sessions::OwnerOf(uint32_t slot) {
+  std::lock_guard lock(mutex_);
+  if (slot >= layout_.entries()) return std::nullopt;
+  nx_key key = map_.KeyOf(slot);
+  if (key.zone == 0 || key.zone > layout_.zones().size()) return std::nullopt;
+  auto session = store_.FindByKey(layout_.ZoneById(key.zone).name, Key::Of(key));
+  if (!session || !*session) return std::nullopt;
+  return SlotOwner{(*session)->id, Key::Of(key).ToString()};
+}
+
+// ---- ends ----------------------------------------------------------------------------------
+
+Result<std::optional<int64_t>> Sessions::EndExpired() {
+  for (;;) {
+    std::lock_guard lock(mutex_);
+    auto expired = store_.Expired(clock_.BootNs(), kEndedAtATime);
+    if (!expired) return Fail(expired.error());
+    if (!expired->empty())
+      if (auto ended = End(*expired); !ended) return Fail(ended.error());
+    for (const Session& session : *expired) Audit("expired", session, "time", clock_.BootNs());
+    if (expired->size() < kEndedAtATime) return store_.NextExpiry();
+  }
+}
+
+Outcome Sessions::EndSpent() {
+  for (;;) {
+    std::lock_guard lock(mutex_);
+    std::vector<SpentSession> spent = limits_.FindSpent(clock_.BootNs(), kEndedAtATime);
+    std::vector<Session> sessions;
+    std::vector<bool> idle;
+    for (const SpentSession& each : spent) {
+      auto session = store_.FindById(SessionId(each.session));
+      if (!session) return Fail(session.error());
+      if (!*session) continue;
+      sessions.push_back(std::move(**session));
+      idle.push_back(each.idle);
+    }
+    if (sessions.empty()) return {};
+    if (auto ended = End(sessions); !ended) return ended;
+    for (size_t i = 0; i < sessions.size(); ++i)
+      Audit(idle[i] ? "ended idle" : "ended for its quota", sessions[i], "policy", clock_.BootNs());
+    if (spent.size() < kEndedAtATime) return {};
+  }
+}
+
+// ---- accounts ------------------------------------------------------------------------------
+
+Outcome Sessions::SaveKeys(size_t most) {
+  for (size_t saved = 0, looked = 0; saved < most && looked < layout_.entries();) {
+    std::lock_guard lock(mutex_);
+    uint32_t from = next_key_;
+    auto moved =
+        map_.CollectMoved(&next_key_, kLookedAtInALock, std::min(kSavedInACommit, most - saved));
+    looked += next_key_ - from;
+    if (next_key_ >= layout_.entries()) next_key_ = 0;
+    std::vector<SessionStore::KeyUpdate> updates;
+    for (const MovedEntry& entry : moved)
+      updates.push_back({layout_.ZoneById(entry.zone).name, &entry.key});
+    if (auto done = store_.Save(updates, {}); !done) return done;
+    saved += moved.size();
+  }
+  return {};
+}
+
+Outcome Sessions::SaveUsages(size_t most) {
+  for (size_t saved = 0, looked = 0; saved < most && looked < limits_.rows();) {
+    std::lock_guard lock(mutex_);
+    uint32_t from = next_usage_;
+    auto moved = limits_.CollectMoved(&next_usage_, kLookedAtInALock,
+                                      std::min(kSavedInACommit, most - saved));
+    looked += next_usage_ - from;
+    if (next_usage_ >= limits_.rows()) next_usage_ = 0;
+    std::vector<SessionStore::UsageUpdate> updates;
+    for (const MovedUsage& each : moved) updates.push_back({each.session, each.row, each.usage});
+    if (auto done = store_.Save({}, updates); !done) return done;
+    saved += moved.size();
+  }
+  return {};
+}
+
+Outcome Sessions::SaveCounters(size_t most) {
+  {
+    std::lock_guard lock(mutex_);
+    map_.Settle();
+    if (auto swept = map_.SweepVia(clock_.BootNs()); !swept) return swept;
+  }
+  if (auto saved = SaveKeys(most); !saved) return saved;
+  if (auto saved = SaveUsages(most); !saved) return saved;
+  std::lock_guard lock(mutex_);
+  return store_.SaveAnchor();
+}
+
+}  // namespace narthex
