@@ -12,7 +12,9 @@ namespace narthex {
 namespace {
 
 constexpr char kMetaKey[] = "policy_rows";  // "1 gold\n2 silver\n"
-constexpr uint64_t kBurstNs = 50'000'000;
+// TCP with a short round trip sends a burst, loses all that follows and waits for its shortest
+// retransmission timeout, 200 ms (Linux): with less credit than that it never reaches the rate.
+constexpr uint64_t kBurstNs = 250'000'000;
 constexpr uint64_t kLeastBurstBytes = 15'000;  // ten full packets, or slow rates would starve TCP
 
 nx_rate AbiRate(uint64_t bits_per_second) {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One narthex instance: its configuration, its two daemons, its command line."""
+import contextlib
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ ipv6_prefixes = ["{prefix6}"]
 resolvers = ["198.51.100.10", "2001:db8:100::10"]
 network_name = "Stadium Wi-Fi"
 portal_url = "http://198.51.100.20/login"
+{extra}
 
 [[zone.garden]]
 prefix = "198.51.100.20/32"
@@ -30,8 +32,9 @@ tcp = ["80", "443"]
 """
 
 
-def zone(name="lobby", interface="lan0", pool="10.51.1.0/24", prefix6="2001:db8:51:1::/64"):
-    return ZONE.format(name=name, interface=interface, pool=pool, prefix6=prefix6)
+def zone(name="lobby", interface="lan0", pool="10.51.1.0/24", prefix6="2001:db8:51:1::/64", extra=""):
+    """`extra`: more keys of the zone, a line each."""
+    return ZONE.format(name=name, interface=interface, pool=pool, prefix6=prefix6, extra=extra)
 
 
 class Gateway:
@@ -85,6 +88,24 @@ class Gateway:
             self.start_dataplane()
         for session in self.sessions():
             self.ctl("session", "terminate", session["name"], "--yes", check=True)
+
+    @contextlib.contextmanager
+    def configured(self, zones):
+        """Both daemons with another configuration, as before in the end."""
+        before = self.config.read_text()
+        self.heal()
+        self.restart_with(lambda: self.write_config(zones))
+        try:
+            yield self
+        finally:
+            self.heal()
+            self.restart_with(lambda: self.config.write_text(before))
+
+    def restart_with(self, change):
+        self.dataplane.stop()
+        self.narthexd.stop()
+        change()
+        self.start()
 
     def detach(self):
         return self.run_narthexd("--detach")

@@ -135,6 +135,8 @@ TEST(ParseConfig, ReadsForwardingAndTags) {
   auto bridge = ParseConfig("uplinks = [\"wan1\", \"wan0\"]\n" + kZone + kBridge, "f");
   ASSERT_TRUE(bridge) << bridge.error().message;
   EXPECT_EQ(bridge->zones[0].bridge_uplink, "wan0");
+std::string Policy(const std::string& lines) {
+  return "[[policy]]\nname = \"gold\"\n" + lines + "\n" + kZone;
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -231,6 +233,49 @@ INSTANTIATE_TEST_SUITE_P(
             "f:6:14: key 'zone.portal_url': not usable as the login page: 539 bytes, 3 too many"},
         Bad{kZone + "api_url = \"http://login.example/api\"\n",
             "f:7:11: key 'zone.api_url': RFC 8908 wants an https URL"},
+        Bad{kZone + "identities = [\"ip\"]\n",
+            "f:7:15: key 'zone.identities': 'ip' is none of mac, line"},
+        Bad{kZone + "ipv6_session_lengths = [63]\n",
+            "f:7:25: key 'zone.ipv6_session_lengths': 63 is not between 64 and 128"},
+        Bad{kZone + "ipv6_session_lengths = [64, 64]\n",
+            "f:7:29: key 'zone.ipv6_session_lengths': 64 is named twice"},
+        Bad{kZone + "ipv6_session_lengths = []\n",
+            "f:7:24: key 'zone.ipv6_session_lengths': at least one length is wanted"},
+        Bad{kZone + "ipv6_session_lengths = [64, 65, 66, 67, 68]\n",
+            "f:7:24: key 'zone.ipv6_session_lengths': 5 entries, at most 4"},
+        Bad{kZone + "ipv6_prefixes = [\"2001:db8::/80\"]\nipv6_session_lengths = [64]\n",
+            "f:8:24: key 'zone.ipv6_session_lengths': a session of length 64 would be larger than "
+            "2001:db8::/80"},
+        Bad{kZone + "bind = [\"port\"]\n", "f:7:9: key 'zone.bind': 'port' is none of mac, vlan"},
+        Bad{kZone + "watch_moves = 1\n", "f:7:15: key 'zone.watch_moves': wanted true or false"},
+        Bad{kZone + "syn_per_second = 251\n",
+            "f:7:18: key 'zone.syn_per_second': 251 is not between 0 and 250"},
+        Bad{kZone + "refuse_udp = \"ignore\"\n",
+            "f:7:14: key 'zone.refuse_udp': 'ignore' is none of reject, drop"},
+        Bad{"[[policy]]\n" + kZone, "f:1:1: key 'policy.name': is missing"},
+        Bad{Policy("colour = 1"), "f:3:1: key 'policy.colour': unknown key; known here: name, "},
+        Bad{"[[policy]]\nname = \"none\"\n" + kZone,
+            "f:2:8: key 'policy.name': 'none' means no policy"},
+        Bad{Policy("[[policy]]\nname = \"gold\""), "f:4:8: key 'policy.name': 'gold' is taken"},
+        Bad{Policy("rate_up = \"2MB/s\""),
+            "f:3:11: key 'policy.rate_up': '2MB/s' is no rate: wanted a number and kbit/s, Mbit/s"},
+        Bad{Policy("rate_up = \"1kbit/s\""),
+            "f:3:11: key 'policy.rate_up': '1kbit/s' is not between 8kbit/s and 100Gbit/s"},
+        Bad{Policy("rate_down = 2"), "f:3:13: key 'policy.rate_down': wanted a string"},
+        Bad{Policy("quota_up = \"1Gbit\""),
+            "f:3:12: key 'policy.quota_up': '1Gbit' is no amount of data: wanted a number and kB"},
+        Bad{Policy("quota_up = \"0GB\""),
+            "f:3:12: key 'policy.quota_up': '0GB' is not between 1kB and 1000TB"},
+        Bad{Policy("quota_up = \"-1GB\""), "f:3:12: key 'policy.quota_up': '-1GB' is no amount"},
+        Bad{Policy("quota_up = \"1..5GB\""), "f:3:12: key 'policy.quota_up': '1..5GB' is no"},
+        Bad{Policy("idle = \"15\""), "f:3:8: key 'policy.idle': '15' is no duration"},
+        Bad{Policy("at_quota = \"block\""), "f:3:12: key 'policy.at_quota': there is no quota: add"},
+        Bad{Policy("quota_up = \"1GB\"\nat_quota = \"stop\""),
+            "f:4:12: key 'policy.at_quota': 'stop' is none of portal, throttle, block"},
+        Bad{Policy("quota_up = \"1GB\"\nat_quota = \"throttle\""),
+            "f:4:12: key 'policy.at_quota': to which rate? Add throttle_up or throttle_down"},
+        Bad{Policy("quota_up = \"1GB\"\nthrottle_up = \"1Mbit/s\""),
+            "f:4:15: key 'policy.throttle_up': is for at_quota = \"throttle\" alone"},
         Bad{kZone + "default_media_type = \"json\"\n",
             "f:7:22: key 'zone.default_media_type': 'json' is none of html, text"},
         Bad{kZone + "default_language = \"de\"\n",
@@ -284,6 +329,29 @@ TEST(ParseConfig, AcceptsAPortalInTheGarden) {
                       "[[zone.garden]]\nprefix = \"2001:db8::/32\"\ntcp = [\"8000-9000\"]\n",
                   "f");
   EXPECT_TRUE(config) << config.error().message;
+}
+
+TEST(ParseConfig, ReadsPoliciesAndWhatAZoneAllows) {
+  auto config = ParseConfig(Policy("rate_up = \"1.5Mbit/s\"\nquota_total = \"2GiB\"\nidle = \"15m\"\n"
+                                   "at_quota = \"throttle\"\nthrottle_down = \"64kbit/s\"") +
+                                "identities = [\"line\", \"mac\"]\nipv6_session_lengths = [64, 128]\n"
+                                "bind = [\"vlan\"]\nwatch_moves = true\ndns_per_second = 7\n"
+                                "refuse_tcp = \"drop\"\n",
+                            "f");
+  ASSERT_TRUE(config) << config.error().message;
+  const PolicyConfig& policy = config->policies[0];
+  EXPECT_EQ(policy.rate_up, 1'500'000u);
+  EXPECT_EQ(policy.rate_down, 0u);
+  EXPECT_EQ(policy.quota_total, uint64_t{2} << 30);
+  EXPECT_EQ(policy.idle, std::chrono::minutes(15));
+  EXPECT_EQ(policy.at_quota, NX_AT_QUOTA_THROTTLE);
+  EXPECT_EQ(policy.throttle_down, 64'000u);
+  const ZoneConfig& zone = config->zones[0];
+  EXPECT_TRUE(zone.mac_sessions && zone.line_sessions && zone.bind_vlan && zone.watch_moves);
+  EXPECT_FALSE(zone.bind_mac || zone.reject_tcp);
+  EXPECT_EQ(zone.ipv6_session_lengths, (std::vector<uint8_t>{128, 64}));
+  EXPECT_EQ(zone.dns_per_second, 7);
+  EXPECT_EQ(zone.syn_per_second, NX_SYN_PER_SECOND);
 }
 
 std::vector<std::string> Tags(const std::string& text) {

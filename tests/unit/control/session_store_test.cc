@@ -137,6 +137,80 @@ TEST_F(SessionStoreTest, RefusesASchemaOfTheFuture) {
   EXPECT_NE(store.error().message.find("its schema is version 9"), std::string::npos);
 }
 
+// As the first narthexd made it.
+constexpr char kVersion1[] = R"sql(
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE session (id TEXT PRIMARY KEY, zone TEXT NOT NULL, creator TEXT NOT NULL,
+  created_wall_ns INTEGER NOT NULL, expires_boot_ns INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX session_by_expiry ON session (expires_boot_ns);
+CREATE TABLE address (zone TEXT NOT NULL, address BLOB NOT NULL,
+  session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE, slot INTEGER NOT NULL,
+  packets_up INTEGER NOT NULL, bytes_up INTEGER NOT NULL, packets_down INTEGER NOT NULL,
+  bytes_down INTEGER NOT NULL, first_seen_ns INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL,
+  PRIMARY KEY (zone, address)) WITHOUT ROWID;
+CREATE INDEX address_by_session ON address (session_id);
+CREATE TABLE request (id TEXT PRIMARY KEY, digest TEXT NOT NULL, session_id TEXT NOT NULL,
+  made_boot_ns INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO session VALUES ('fedcba9876543210', 'lobby', 'uid:7', 11, 2000000000000),
+                           ('0000000000000001', 'lobby', 'uid:8', 12, 3000000000000);
+INSERT INTO address VALUES
+  ('lobby', x'00000000000000000000ffff0a330102', 'fedcba9876543210', 2, 3, 4, 5, 6, 7, 8),
+  ('lobby', x'20010db8005100010000000000000002', 'fedcba9876543210', 260, 1, 1, 1, 1, 1, 1),
+  ('lobby', x'00000000000000000000ffff0a330103', '0000000000000001', 3, 0, 0, 0, 0, 0, 0);
+INSERT INTO request VALUES ('r1', 'digest', '0000000000000001', 900000000000);
+INSERT INTO meta VALUES ('policy_version', '7'), ('boot_id', 'boot-1');
+PRAGMA user_version=1;
+)sql";
+
+TEST_F(SessionStoreTest, BringsAnOlderStoreAlongWithAllItsSessions) {
+  {
+    auto database = Database::Open(path);
+    ASSERT_TRUE((*database)->Execute(kVersion1));
+  }
+  for (int start = 0; start < 2; ++start) {
+    auto store = Open();
+    ASSERT_TRUE(store);
+    auto session = *store->FindByKey("lobby", *ParseKey("2001:db8:51:1::2"));
+    ASSERT_TRUE(session);
+    EXPECT_EQ(session->id, "fedcba9876543210");
+    EXPECT_EQ(session->creator, "uid:7");
+    EXPECT_EQ(session->expires_boot_ns, 2000 * kSecondNs);
+    EXPECT_EQ(session->policy, "");
+    ASSERT_EQ(session->keys.size(), 2u);
+    EXPECT_EQ(session->keys[0].key, *ParseKey("10.51.1.2"));
+    EXPECT_EQ(session->keys[0].slot, 2u);
+    EXPECT_EQ(session->keys[0].counters, (SessionCounters{3, 4, 5, 6, 7, 8}));
+    EXPECT_TRUE(session->keys[0].bound.IsNone());
+    EXPECT_EQ((*store->FindById("0000000000000001"))->keys[0].key, *ParseKey("10.51.1.3"));
+    EXPECT_EQ((*store->FindRequest("r1"))->session_id, "0000000000000001");
+    EXPECT_EQ(*store->Meta("policy_version"), "7");
+    auto all = store->List("", 0, 10);
+    ASSERT_EQ(all->size(), 2u);
+    EXPECT_EQ(store->List((*all)[0].id, 0, 10)->front().id, (*all)[1].id);
+  }
+}
+
+TEST_F(SessionStoreTest, KeepsPolicyUsageAndBinding) {
+  Session session = Make("0000000000000001", "10.51.1.2", 60);
+  session.policy = "gold";
+  session.limits = 5;
+  session.usage = {10, 20, 30};
+  session.keys[0].bound = *ParseMac("02:00:00:00:00:07");
+  ASSERT_TRUE(Open()->Insert(session, nullptr));
+  auto store = Open();
+  auto found = *store->FindById(session.id);
+  EXPECT_EQ(found->policy, "gold");
+  EXPECT_EQ(found->limits, 5u);
+  EXPECT_EQ(found->usage, session.usage);
+  EXPECT_EQ(found->keys[0].bound, session.keys[0].bound);
+  SessionStore::UsageUpdate update{1, 6, {11, 22, 33}};
+  ASSERT_TRUE(store->Save({}, {&update, 1}));
+  EXPECT_EQ((*store->FindById(session.id))->usage, update.usage);
+  using Uses = std::vector<std::pair<std::string, uint64_t>>;
+  EXPECT_EQ(*store->PolicyUses(clock.boot_ns), (Uses{{"gold", 1}}));
+  EXPECT_EQ(*store->PolicyUses(clock.boot_ns + 60 * kSecondNs), Uses{});
+}
+
 TEST_F(SessionStoreTest, RefusesADirectoryThatCannotBeWritten) {
   auto store = SessionStore::Open("/proc/sessions.db", clock);  // not even by root
   ASSERT_FALSE(store);
