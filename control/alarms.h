@@ -49,8 +49,8 @@ class Alarms {
   std::atomic<uint64_t> moved_ = 0;
   std::atomic<uint64_t> wrong_mac_ = 0;
   std::atomic<bool> stopping_ = false;
-  int64_t second_ = 0;    // in which lines are being counted
-  uint64_t lines_ = 0;    // of this second
+  int64_t second_ = 0;  // in which lines are being counted
+  uint64_t lines_ = 0;  // of this second
   uint64_t withheld_ = 0;
   std::thread thread_;
 };

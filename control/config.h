@@ -116,7 +116,7 @@ struct ZoneConfig {
   std::string bridge_uplink;  // one of the uplinks, of no other zone; empty unless kBridge
   VlanTags access_vlan{};     // both empty if kKernel
   VlanTags uplink_vlan{};
-  bool mac_sessions = false;   // keys that sessions may have beside addresses
+  bool mac_sessions = false;  // keys that sessions may have beside addresses
   bool line_sessions = false;
   std::vector<uint8_t> ipv6_session_lengths = {128};  // longest first
   bool bind_mac = false;

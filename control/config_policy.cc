@@ -22,8 +22,7 @@ void CheckTogether(const PolicyConfig& policy, const toml::table& table) {
     refuse("at_quota", "there is no quota: add quota_up, quota_down or quota_total");
   bool throttles = policy.at_quota == NX_AT_QUOTA_THROTTLE;
   for (const char* key : {"throttle_up", "throttle_down"})
-    if (table.contains(key) && !throttles)
-      refuse(key, "is for at_quota = \"throttle\" alone");
+    if (table.contains(key) && !throttles) refuse(key, "is for at_quota = \"throttle\" alone");
   if (throttles && policy.throttle_up == 0 && policy.throttle_down == 0)
     refuse("at_quota", "to which rate? Add throttle_up or throttle_down");
 }
@@ -32,18 +31,18 @@ PolicyConfig ReadPolicy(const Value& value) {
   PolicyConfig policy;
   const toml::table& table = value.Table();
   RequireKey(table, "policy", "name");
-  ReadTable(table, "policy",
-            {{"name", [&](const Value& v) { policy.name = v.Checked(CheckPolicyName); }},
-             {"rate_up", [&](const Value& v) { policy.rate_up = v.Parsed(ParseRate); }},
-             {"rate_down", [&](const Value& v) { policy.rate_down = v.Parsed(ParseRate); }},
-             {"quota_up", [&](const Value& v) { policy.quota_up = v.Parsed(ParseBytes); }},
-             {"quota_down", [&](const Value& v) { policy.quota_down = v.Parsed(ParseBytes); }},
-             {"quota_total", [&](const Value& v) { policy.quota_total = v.Parsed(ParseBytes); }},
-             {"idle", [&](const Value& v) { policy.idle = v.Parsed(ParseDuration); }},
-             {"at_quota", [&](const Value& v) { policy.at_quota = ReadAtQuota(v); }},
-             {"throttle_up", [&](const Value& v) { policy.throttle_up = v.Parsed(ParseRate); }},
-             {"throttle_down",
-              [&](const Value& v) { policy.throttle_down = v.Parsed(ParseRate); }}});
+  ReadTable(
+      table, "policy",
+      {{"name", [&](const Value& v) { policy.name = v.Checked(CheckPolicyName); }},
+       {"rate_up", [&](const Value& v) { policy.rate_up = v.Parsed(ParseRate); }},
+       {"rate_down", [&](const Value& v) { policy.rate_down = v.Parsed(ParseRate); }},
+       {"quota_up", [&](const Value& v) { policy.quota_up = v.Parsed(ParseBytes); }},
+       {"quota_down", [&](const Value& v) { policy.quota_down = v.Parsed(ParseBytes); }},
+       {"quota_total", [&](const Value& v) { policy.quota_total = v.Parsed(ParseBytes); }},
+       {"idle", [&](const Value& v) { policy.idle = v.Parsed(ParseDuration); }},
+       {"at_quota", [&](const Value& v) { policy.at_quota = ReadAtQuota(v); }},
+       {"throttle_up", [&](const Value& v) { policy.throttle_up = v.Parsed(ParseRate); }},
+       {"throttle_down", [&](const Value& v) { policy.throttle_down = v.Parsed(ParseRate); }}});
   CheckTogether(policy, table);
   return policy;
 }

@@ -52,8 +52,8 @@ struct Unit {
 std::optional<double> Quantity(std::string_view text, std::span<const Unit> units) {
   size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
   std::string_view number = text.substr(0, digits), unit = text.substr(digits);
-  auto found = std::find_if(units.begin(), units.end(),
-                            [&](const Unit& each) { return each.name == unit; });
+  auto found =
+      std::find_if(units.begin(), units.end(), [&](const Unit& each) { return each.name == unit; });
   double value = 0;
   auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value,
                                       std::chars_format::fixed);
@@ -164,15 +164,15 @@ Result<uint64_t> ParseRate(std::string_view text) {
 }
 
 Result<uint64_t> ParseBytes(std::string_view text) {
-  constexpr Unit kUnits[] = {{"kB", 1e3},       {"MB", 1e6},        {"GB", 1e9},
-                             {"TB", 1e12},      {"KiB", 0x1p10},    {"MiB", 0x1p20},
-                             {"GiB", 0x1p30},   {"TiB", 0x1p40}};
+  constexpr Unit kUnits[] = {{"kB", 1e3},     {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12},
+                             {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
   constexpr double kMost = 1e15;
   auto bytes = Quantity(text, kUnits);
   if (!bytes)
-    return Wrong(fmt::format("'{}' is no amount of data: wanted a number and kB, MB, GB or TB, as "
-                             "in \"1.5GB\"",
-                             text));
+    return Wrong(
+        fmt::format("'{}' is no amount of data: wanted a number and kB, MB, GB or TB, as "
+                    "in \"1.5GB\"",
+                    text));
   if (*bytes < 1 || *bytes > kMost)
     return Wrong(fmt::format("'{}' is not between 1kB and 1000TB", text));
   return static_cast<uint64_t>(*bytes);

@@ -235,46 +235,45 @@ ZoneConfig ReadZone(const Value& value) {
     RequireKey(table, "zone", key);
   std::vector<std::pair<std::string_view, Setter>> setters = {
       {"name", [&](const Value& v) { zone.name = v.Checked(CheckZoneName); }},
-       {"interface", [&](const Value& v) { zone.interface = v.Checked(CheckInterfaceName); }},
-       {"queues",
-        [&](const Value& v) { zone.queues = static_cast<uint32_t>(v.Integer(1, NX_MAX_QUEUES)); }},
-       {"mode", [&](const Value& v) { zone.mode = ReadMode(v); }},
-       {"pools", [&](const Value& v) { zone.pools = ReadPrefixes(v, true, NX_MAX_POOLS); }},
-       {"ipv6_prefixes",
-        [&](const Value& v) { zone.ipv6_prefixes = ReadPrefixes(v, false, NX_MAX_PREFIXES); }},
-       {"intercept_ports", [&](const Value& v) { zone.intercept_ports = ReadPorts(v); }},
-       {"forwarding", [&](const Value& v) { zone.forwarding = ReadForwarding(v); }},
-       {"bridge_uplink",
-        [&](const Value& v) { zone.bridge_uplink = v.Checked(CheckInterfaceName); }},
-       {"access_vlan", [&](const Value& v) { zone.access_vlan = v.Parsed(ParseVlanTags); }},
-       {"uplink_vlan", [&](const Value& v) { zone.uplink_vlan = v.Parsed(ParseVlanTags); }},
-       {"resolvers", [&](const Value& v) { zone.resolvers = ReadResolvers(v); }},
-       {"network_name", [&](const Value& v) { zone.network_name = v.Checked(CheckNetworkName); }},
-       {"portal_url",
-        [&](const Value& v) {
-          v.Parsed(ParsePortalUrl);
-          zone.portal_url = v.String();
-        }},
-       {"api_url",
-        [&](const Value& v) {
-          if (!v.String().starts_with("https://")) v.Refuse("RFC 8908 wants an https URL");
-          v.Parsed(ParsePortalUrl);
-          zone.api_url = v.String();
-        }},
-       {"default_media_type",
-        [&](const Value& v) {
-          zone.default_media_type = v.OneOf({"html", "text"});
-        }},
-       {"default_language",
-        [&](const Value& v) { default_language = v.Checked(CheckLanguageTag); }},
-       {"language", [&](const Value& v) { zone.languages = ReadLanguages(v); }},
-       {"template", [&](const Value& v) { page = ReadTemplate(v); }},
-       {"template_compact", [&](const Value& v) { compact_page = ReadTemplate(v); }},
-       {"garden",
-        [&](const Value& v) {
-          for (const Value& entry : v.List(NX_MAX_GARDEN)) ReadGarden(entry, zone);
-        }},
-       {"dns", [&](const Value& v) { zone.dns = ReadDns(v); }}};
+      {"interface", [&](const Value& v) { zone.interface = v.Checked(CheckInterfaceName); }},
+      {"queues",
+       [&](const Value& v) { zone.queues = static_cast<uint32_t>(v.Integer(1, NX_MAX_QUEUES)); }},
+      {"mode", [&](const Value& v) { zone.mode = ReadMode(v); }},
+      {"pools", [&](const Value& v) { zone.pools = ReadPrefixes(v, true, NX_MAX_POOLS); }},
+      {"ipv6_prefixes",
+       [&](const Value& v) { zone.ipv6_prefixes = ReadPrefixes(v, false, NX_MAX_PREFIXES); }},
+      {"intercept_ports", [&](const Value& v) { zone.intercept_ports = ReadPorts(v); }},
+      {"forwarding", [&](const Value& v) { zone.forwarding = ReadForwarding(v); }},
+      {"bridge_uplink",
+       [&](const Value& v) { zone.bridge_uplink = v.Checked(CheckInterfaceName); }},
+      {"access_vlan", [&](const Value& v) { zone.access_vlan = v.Parsed(ParseVlanTags); }},
+      {"uplink_vlan", [&](const Value& v) { zone.uplink_vlan = v.Parsed(ParseVlanTags); }},
+      {"resolvers", [&](const Value& v) { zone.resolvers = ReadResolvers(v); }},
+      {"network_name", [&](const Value& v) { zone.network_name = v.Checked(CheckNetworkName); }},
+      {"portal_url",
+       [&](const Value& v) {
+         v.Parsed(ParsePortalUrl);
+         zone.portal_url = v.String();
+       }},
+      {"api_url",
+       [&](const Value& v) {
+         if (!v.String().starts_with("https://")) v.Refuse("RFC 8908 wants an https URL");
+         v.Parsed(ParsePortalUrl);
+         zone.api_url = v.String();
+       }},
+      {"default_media_type",
+       [&](const Value& v) {
+         zone.default_media_type = v.OneOf({"html", "text"});
+       }},
+      {"default_language", [&](const Value& v) { default_language = v.Checked(CheckLanguageTag); }},
+      {"language", [&](const Value& v) { zone.languages = ReadLanguages(v); }},
+      {"template", [&](const Value& v) { page = ReadTemplate(v); }},
+      {"template_compact", [&](const Value& v) { compact_page = ReadTemplate(v); }},
+      {"garden",
+       [&](const Value& v) {
+         for (const Value& entry : v.List(NX_MAX_GARDEN)) ReadGarden(entry, zone);
+       }},
+      {"dns", [&](const Value& v) { zone.dns = ReadDns(v); }}};
   AddAccessKeys(zone, setters);
   ReadTable(table, "zone", setters);
   OrderLanguages(zone, default_language, table);

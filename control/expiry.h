@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The housekeeping thread: takes expired sessions out of store and map (the classifier has
-// stopped passing them by its own clock), each second those that their policy has ended, writes counters to the store, renews cookie keys.
-// Sleeps until the earliest of these is due.
+// stopped passing them by its own clock), each second those that their policy has ended, writes
+// counters to the store, renews cookie keys. Sleeps until the earliest of these is due.
 #ifndef NARTHEX_CONTROL_EXPIRY_H
 #define NARTHEX_CONTROL_EXPIRY_H
 

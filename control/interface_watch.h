@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells when interfaces of this network namespace, or their addresses, come, go or change: a driver that is loaded
-// anew makes a new interface of the old name, and no program is on it.
+// Tells when interfaces of this network namespace, or their addresses, come, go or change: a driver
+// that is loaded anew makes a new interface of the old name, and no program is on it.
 //
 // Threads: one of its own, which calls the function; ends with the object.
 #ifndef NARTHEX_CONTROL_INTERFACE_WATCH_H

@@ -72,7 +72,8 @@ Result<Key> ParsePrefixKey(std::string_view text) {
   auto prefix = ParsePrefix(text);
   if (!prefix) return Fail(prefix.error());
   if (prefix->base.IsV4() && prefix->bits < 128)
-    return Wrong(fmt::format("{}: an IPv4 client is one address, not a prefix", prefix->ToString()));
+    return Wrong(
+        fmt::format("{}: an IPv4 client is one address, not a prefix", prefix->ToString()));
   if (prefix->bits < kShortestPrefix)
     return Wrong(fmt::format("{}: a client's prefix has a length from {} to 128",
                              prefix->ToString(), kShortestPrefix));
@@ -136,7 +137,8 @@ std::string Key::ToString() const {
     case KeyKind::kMac:
       return fmt::format("{:02x}", fmt::join(bytes.begin(), bytes.begin() + 6, ":"));
     case KeyKind::kLine:
-      return tag(2) == 0 ? fmt::format("line:{}", tag(0)) : fmt::format("line:{}.{}", tag(0), tag(2));
+      return tag(2) == 0 ? fmt::format("line:{}", tag(0))
+                         : fmt::format("line:{}.{}", tag(0), tag(2));
   }
   return "?";
 }

@@ -34,11 +34,13 @@ enum class KeyKind : uint8_t { kAddress = NX_KEY_ADDRESS, kMac = NX_KEY_MAC, kLi
 
 struct Key {
   KeyKind kind = KeyKind::kAddress;
-  uint8_t bits = 128;                 // of `bytes` that count; the others are zero
-  std::array<uint8_t, 16> bytes{};    // as nx_key.addr; IPv4 v4-mapped
+  uint8_t bits = 128;               // of `bytes` that count; the others are zero
+  std::array<uint8_t, 16> bytes{};  // as nx_key.addr; IPv4 v4-mapped
 
   static Key Of(const Address& address) { return {KeyKind::kAddress, 128, address.bytes}; }
-  static Key Of(const Prefix& prefix) { return {KeyKind::kAddress, prefix.bits, prefix.base.bytes}; }
+  static Key Of(const Prefix& prefix) {
+    return {KeyKind::kAddress, prefix.bits, prefix.base.bytes};
+  }
   static Key Of(const Mac& mac);
   static Key OfLine(uint16_t outer, uint16_t inner);  // inner 0: one tag
   static Key Of(const nx_key& key);

@@ -47,10 +47,10 @@ const ZoneConfig* Layout::ZoneOf(const Key& key) const {
   if (!key.IsAddress()) return nullptr;
   const ZoneConfig* zone = ZoneOf(key.address());
   if (zone == nullptr || key.IsSingleAddress()) return zone;
-  bool inside = std::any_of(
-      zone->ipv6_prefixes.begin(), zone->ipv6_prefixes.end(), [&](const Prefix& prefix) {
-        return prefix.bits <= key.bits && prefix.Contains(key.address());
-      });
+  bool inside = std::any_of(zone->ipv6_prefixes.begin(), zone->ipv6_prefixes.end(),
+                            [&](const Prefix& prefix) {
+                              return prefix.bits <= key.bits && prefix.Contains(key.address());
+                            });
   return inside ? zone : nullptr;
 }
 

@@ -275,7 +275,8 @@ void Describe(CLI::App& app, Options& options, Command& chosen) {
   authorise->alias("authorise");
   authorise->add_option("KEY", options.keys,
                         "Addresses, prefixes, MAC addresses, lines (line:100.7) of one client");
-  authorise->add_option("--from", options.from, "File with the keys of a client a line; - is stdin");
+  authorise->add_option("--from", options.from,
+                        "File with the keys of a client a line; - is stdin");
   authorise->add_option("--for", options.duration, "How long: 30m, 12h, 7d")->required();
   authorise->add_option("--policy", options.policy, "Policy; none, or as it is, otherwise");
   authorise->add_option("--mac", options.mac,

@@ -27,8 +27,8 @@ std::optional<Mac> Read(const nlmsghdr* header) {
   constexpr int kKnown = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT;
   if (!(neighbour->ndm_state & kKnown)) return std::nullopt;
   auto left = static_cast<int>(header->nlmsg_len - NLMSG_LENGTH(sizeof *neighbour));
-  const auto* attribute = reinterpret_cast<const rtattr*>(
-      reinterpret_cast<const char*>(neighbour) + NLMSG_ALIGN(sizeof *neighbour));
+  const auto* attribute = reinterpret_cast<const rtattr*>(reinterpret_cast<const char*>(neighbour) +
+                                                          NLMSG_ALIGN(sizeof *neighbour));
   for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
     Mac mac;
     if (attribute->rta_type != NDA_LLADDR || RTA_PAYLOAD(attribute) != mac.bytes.size()) continue;

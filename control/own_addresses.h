@@ -5,8 +5,8 @@
 
 #include <chrono>
 #include <mutex>
-#include <set>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "control/address.h"

@@ -65,7 +65,8 @@ Result<std::vector<std::pair<K, V>>> ReadAll(int fd, const char* name) {
       values.resize(keys.size());
       continue;
     }
-    if (error != 0 && error != -ENOENT) return Fail(WithErrno(fmt::format("map '{}'", name), error));
+    if (error != 0 && error != -ENOENT)
+      return Fail(WithErrno(fmt::format("map '{}'", name), error));
     for (uint32_t i = 0; i < count; ++i) all.emplace_back(keys[i], values[i]);
     if (error == -ENOENT) return all;
     from = &at;

@@ -35,11 +35,12 @@ Result<Mac> Sessions::MacToBind(const ZoneConfig& zone, const Key& key, const Ma
   std::optional<Mac> known;
   if (key.IsSingleAddress()) known = neighbours_.Find(zone.interface, key.address());
   if (known) return *known;
-  return Fail(ErrorKind::kPrecondition,
-              fmt::format("{}: zone '{}' binds sessions to MAC addresses, and the kernel knows none "
-                          "for it on {}: name it with --mac, or let the client talk to the gateway "
-                          "first",
-                          key.ToString(), zone.name, zone.interface));
+  return Fail(
+      ErrorKind::kPrecondition,
+      fmt::format("{}: zone '{}' binds sessions to MAC addresses, and the kernel knows none "
+                  "for it on {}: name it with --mac, or let the client talk to the gateway "
+                  "first",
+                  key.ToString(), zone.name, zone.interface));
 }
 
 Result<Sessions::Target> Sessions::Check(const AuthoriseRequest& request) const {
@@ -291,7 +292,8 @@ std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseReq
     if (*repeated) return results[i] = std::move(**repeated), Outcome();
     auto existing = Existing(*target, requests[i].extend_existing);
     if (!existing) return Fail(existing.error());
-    if (*existing) return results[i] = Extend(*target, std::move(**existing), requests[i]), Outcome();
+    if (*existing)
+      return results[i] = Extend(*target, std::move(**existing), requests[i]), Outcome();
     auto prepared = Prepare(*target, requests[i]);
     if (!prepared) return Fail(prepared.error());
     prepared->request = i;

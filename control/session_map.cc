@@ -5,8 +5,8 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
-#include <cstring>
 #include <bit>
+#include <cstring>
 #include <unordered_map>
 
 #include "control/clock.h"
@@ -50,7 +50,8 @@ SessionCounters CountersOf(nx_session& entry) {
 
 // Two different readings of one entry rarely have the same; it only grows.
 uint32_t Digest(const SessionCounters& counters) {
-  uint64_t mixed = counters.packets_up * 0x9e3779b97f4a7c15 + counters.packets_down * 0xff51afd7ed558ccd;
+  uint64_t mixed =
+      counters.packets_up * 0x9e3779b97f4a7c15 + counters.packets_down * 0xff51afd7ed558ccd;
   return static_cast<uint32_t>(mixed >> 32) | 1;
 }
 

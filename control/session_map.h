@@ -117,9 +117,9 @@ class SessionMap {
   SlotPool free_;  // entries behind the pools
   // Ended MAC and line sessions; `via` may still lead to them, so they wait for SweepVia.
   std::vector<uint32_t> retired_;
-  std::vector<uint64_t> live_;    // a bit for each entry: begun, and not ended
-  std::vector<nx_key> keys_;      // of entries behind the pools
-  std::vector<uint32_t> saved_;   // of each entry: what its counters were when collected, digested
+  std::vector<uint64_t> live_;   // a bit for each entry: begun, and not ended
+  std::vector<nx_key> keys_;     // of entries behind the pools
+  std::vector<uint32_t> saved_;  // of each entry: what its counters were when collected, digested
 };
 
 }  // namespace narthex

@@ -102,8 +102,7 @@ grpc::Status SessionService::ListSessions(grpc::ServerContext*,
                                           v1::ListSessionsResponse* response) {
   auto page = sessions_.List(request->page_size(), request->page_token());
   if (!page) return ToStatus(page.error());
-  for (const Session& session : page->sessions)
-    Describe(session, *response->add_sessions());
+  for (const Session& session : page->sessions) Describe(session, *response->add_sessions());
   response->set_next_page_token(page->next_page_token);
   return grpc::Status::OK;
 }

@@ -8,9 +8,7 @@
 namespace narthex {
 namespace {
 
-tl::unexpected<Error> Refuse(std::string why) {
-  return Fail(ErrorKind::kInvalid, std::move(why));
-}
+tl::unexpected<Error> Refuse(std::string why) { return Fail(ErrorKind::kInvalid, std::move(why)); }
 
 bool HasKind(const ZoneConfig& zone, KeyKind kind) {
   return kind == KeyKind::kMac ? zone.mac_sessions : zone.line_sessions;
@@ -76,8 +74,8 @@ Result<SessionTarget> ResolveTarget(const Layout& layout, const std::vector<std:
                                     const std::string& wanted) {
   if (texts.empty()) return Refuse("keys: at least one is wanted");
   if (texts.size() > kMaxKeys)
-    return Refuse(fmt::format("keys: {} are too many for one client, at most {}", texts.size(),
-                              kMaxKeys));
+    return Refuse(
+        fmt::format("keys: {} are too many for one client, at most {}", texts.size(), kMaxKeys));
   SessionTarget target;
   if (!wanted.empty()) {
     target.zone = layout.ZoneByName(wanted);

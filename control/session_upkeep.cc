@@ -48,9 +48,8 @@ Result<Sessions::Restored> Sessions::ReadStore() {
       restored.homeless.emplace_back(stored.zone, entry);
       return;
     }
-    if (!stored.policy.empty() && restored.limited_by_session
-                                      .emplace(stored.session, restored.limited.size())
-                                      .second)
+    if (!stored.policy.empty() &&
+        restored.limited_by_session.emplace(stored.session, restored.limited.size()).second)
       restored.limited.push_back(
           {stored.session, *policies_.RowOf(stored.policy), stored.limits, stored.usage});
     WantedEntry wanted;

@@ -182,7 +182,8 @@ Result<std::optional<Session>> Sessions::FindByAddress(const Address& address) {
   std::vector<Key> keys = {Key::Of(address)};
   if (!address.IsV4()) {
     keys.clear();
-    for (uint8_t length : zone->ipv6_session_lengths) keys.push_back(Key::Of(Prefix::Of(address, length)));
+    for (uint8_t length : zone->ipv6_session_lengths)
+      keys.push_back(Key::Of(Prefix::Of(address, length)));
   }
   if (auto slot = map_.UserOf(zone->id, address)) keys.push_back(Key::Of(map_.KeyOf(*slot)));
   for (const Key& key : keys) {
@@ -235,8 +236,9 @@ Result<Session> Sessions::SetPolicy(const std::string& name, const std::string& 
   if (!session) return session;
   auto row = policies_.RowOf(policy);
   if (!row)
-    return Fail(ErrorKind::kInvalid, fmt::format("policy: there is no [[policy]] with name = \"{}\"",
-                                                 policy.substr(0, 32)));
+    return Fail(
+        ErrorKind::kInvalid,
+        fmt::format("policy: there is no [[policy]] with name = \"{}\"", policy.substr(0, 32)));
   map_.Settle();
   ReadCounters(*session);
   const uint32_t old_row = session->limits;

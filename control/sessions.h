@@ -164,8 +164,8 @@ class Sessions {
   std::function<void()> wake_;
   std::map<uint16_t, std::set<Address>> own_;  // by zone
   int64_t last_number_ = 0;                    // of the newest session
-  bool homeless_ = false;  // the store has keys that have no entry
-  uint32_t next_key_ = 0, next_usage_ = 0;  // where SaveCounters goes on
+  bool homeless_ = false;                      // the store has keys that have no entry
+  uint32_t next_key_ = 0, next_usage_ = 0;     // where SaveCounters goes on
 };
 
 // The store's error as callers see it.

@@ -128,7 +128,8 @@ Outcome PrepareSchema(Database& database) {
   auto version = Version(database);
   if (!version) return Fail(version.error());
   if (*version > kVersion || *version < 0)
-    return Fail(fmt::format("its schema is version {}, this narthexd knows {}", *version, kVersion));
+    return Fail(
+        fmt::format("its schema is version {}, this narthexd knows {}", *version, kVersion));
   if (*version != 0)
     if (auto sound = CheckIntegrity(database); !sound) return sound;
   if (*version == kVersion) return {};

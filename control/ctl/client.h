@@ -28,7 +28,8 @@ class Client {
   Client(const std::string& socket, std::chrono::milliseconds timeout);
 
   grpc::Status Authorise(const SessionWish& wish, v1::Session& session);
-  // All of them; `done` gets each answer, in order of the batches. Two calls are in flight at a time.
+  // All of them; `done` gets each answer, in order of the batches. Two calls are in flight at a
+  // time.
   using BatchDone = std::function<void(size_t first, const v1::BatchCreateSessionsResponse&)>;
   grpc::Status AuthoriseAll(const std::vector<SessionWish>& wishes, const BatchDone& done);
   grpc::Status SetPolicy(const std::string& name, const std::string& policy, v1::Session& session);

@@ -124,8 +124,8 @@ std::string Table(const v1::Session& session) { return Table(std::vector<v1::Ses
 
 std::string Table(const std::vector<v1::Session>& sessions) {
   if (sessions.empty()) return "no sessions\n";
-  std::vector<Row> rows = {
-      {"KEY", "ZONE", "POLICY", "REMAINING", "EXPIRES", "UP", "DOWN", "PACKETS", "LEFT", "SESSION"}};
+  std::vector<Row> rows = {{"KEY", "ZONE", "POLICY", "REMAINING", "EXPIRES", "UP", "DOWN",
+                            "PACKETS", "LEFT", "SESSION"}};
   for (const v1::Session& session : sessions) rows.push_back(SessionRow(session));
   return Align(rows, {false, false, false, true, false, true, true, true, true, false});
 }

@@ -135,6 +135,8 @@ TEST(ParseConfig, ReadsForwardingAndTags) {
   auto bridge = ParseConfig("uplinks = [\"wan1\", \"wan0\"]\n" + kZone + kBridge, "f");
   ASSERT_TRUE(bridge) << bridge.error().message;
   EXPECT_EQ(bridge->zones[0].bridge_uplink, "wan0");
+}
+
 std::string Policy(const std::string& lines) {
   return "[[policy]]\nname = \"gold\"\n" + lines + "\n" + kZone;
 }
@@ -269,7 +271,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{Policy("quota_up = \"-1GB\""), "f:3:12: key 'policy.quota_up': '-1GB' is no amount"},
         Bad{Policy("quota_up = \"1..5GB\""), "f:3:12: key 'policy.quota_up': '1..5GB' is no"},
         Bad{Policy("idle = \"15\""), "f:3:8: key 'policy.idle': '15' is no duration"},
-        Bad{Policy("at_quota = \"block\""), "f:3:12: key 'policy.at_quota': there is no quota: add"},
+        Bad{Policy("at_quota = \"block\""),
+            "f:3:12: key 'policy.at_quota': there is no quota: add"},
         Bad{Policy("quota_up = \"1GB\"\nat_quota = \"stop\""),
             "f:4:12: key 'policy.at_quota': 'stop' is none of portal, throttle, block"},
         Bad{Policy("quota_up = \"1GB\"\nat_quota = \"throttle\""),
@@ -332,12 +335,13 @@ TEST(ParseConfig, AcceptsAPortalInTheGarden) {
 }
 
 TEST(ParseConfig, ReadsPoliciesAndWhatAZoneAllows) {
-  auto config = ParseConfig(Policy("rate_up = \"1.5Mbit/s\"\nquota_total = \"2GiB\"\nidle = \"15m\"\n"
-                                   "at_quota = \"throttle\"\nthrottle_down = \"64kbit/s\"") +
-                                "identities = [\"line\", \"mac\"]\nipv6_session_lengths = [64, 128]\n"
-                                "bind = [\"vlan\"]\nwatch_moves = true\ndns_per_second = 7\n"
-                                "refuse_tcp = \"drop\"\n",
-                            "f");
+  auto config =
+      ParseConfig(Policy("rate_up = \"1.5Mbit/s\"\nquota_total = \"2GiB\"\nidle = \"15m\"\n"
+                         "at_quota = \"throttle\"\nthrottle_down = \"64kbit/s\"") +
+                      "identities = [\"line\", \"mac\"]\nipv6_session_lengths = [64, 128]\n"
+                      "bind = [\"vlan\"]\nwatch_moves = true\ndns_per_second = 7\n"
+                      "refuse_tcp = \"drop\"\n",
+                  "f");
   ASSERT_TRUE(config) << config.error().message;
   const PolicyConfig& policy = config->policies[0];
   EXPECT_EQ(policy.rate_up, 1'500'000u);

@@ -109,14 +109,16 @@ TEST_F(SessionLimitsTest, RefusesKeysThatTheZoneDoesNotHave) {
       {{"02:00:00:00:00:01"}, "stands", ErrorKind::kPrecondition, "add identities = [\"mac\"]"},
       {{"line:9"}, "stands", ErrorKind::kPrecondition, "add identities = [\"line\"]"},
       {{"10.52.0.1", "line:9"}, "", ErrorKind::kPrecondition, "zone 'stands' has no sessions of"},
-      {{"2001:db8:52::/64"}, "", ErrorKind::kPrecondition, "add it to ipv6_session_lengths = [128]"},
+      {{"2001:db8:52::/64"},
+       "",
+       ErrorKind::kPrecondition,
+       "add it to ipv6_session_lengths = [128]"},
       {{"2001:db8:51:1::/80"}, "", ErrorKind::kPrecondition, "no sessions of length 80"},
       {{"2001:db8::/64"}, "", ErrorKind::kInvalid, "2001:db8::/64 is in no zone"},
       {{"10.51.1.2"}, "roof", ErrorKind::kInvalid, "there is no zone of this name"},
   };
   for (const Case& each : cases) {
-    auto session =
-        sessions->Authorise({each.keys, each.zone, seconds(60), true, "", "t", "", ""});
+    auto session = sessions->Authorise({each.keys, each.zone, seconds(60), true, "", "t", "", ""});
     ASSERT_FALSE(session) << each.message;
     EXPECT_EQ(session.error().kind, each.kind) << session.error().message;
     EXPECT_NE(session.error().message.find(each.message), std::string::npos)
@@ -340,8 +342,8 @@ TEST_F(SessionLimitsTest, ABatchAnswersForEachAndStopsForNone) {
   auto wish = [](const char* key, bool extend = false) {
     return AuthoriseRequest{{key}, "", seconds(60), extend, "", "t", "", ""};
   };
-  const AuthoriseRequest requests[] = {wish("10.51.1.2"),       wish("10.9.9.9"),
-                                       wish("10.51.1.2"),       wish("10.51.1.2", true),
+  const AuthoriseRequest requests[] = {wish("10.51.1.2"),        wish("10.9.9.9"),
+                                       wish("10.51.1.2"),        wish("10.51.1.2", true),
                                        wish("2001:db8:51:1::2"), wish("nobody")};
   auto results = sessions->AuthoriseAll(requests);
   ASSERT_EQ(results.size(), 6u);

@@ -35,7 +35,8 @@ class SessionsTest : public testing::Test {
   }
   Result<Session> Authorise(std::vector<std::string> addresses, int64_t for_s, bool extend = false,
                             std::string request_id = "") {
-    return sessions->Authorise({addresses, "", seconds(for_s), extend, request_id, "uid:0", "", ""});
+    return sessions->Authorise(
+        {addresses, "", seconds(for_s), extend, request_id, "uid:0", "", ""});
   }
   // Seconds until the classifier stops passing the address; 0: it does not pass it.
   int64_t Passes(const std::string& address, uint16_t zone = 1) {
@@ -81,7 +82,11 @@ TEST_F(SessionsTest, RefusesBadRequests) {
   };
   const Case cases[] = {
       {{}, "", 60, "keys: at least one is wanted"},
-      {{"10.51.1.300"}, "", 60, "'10.51.1.300' is not an IPv4 or IPv6 address, nor an IPv6 prefix (2001:db8::/64), a MAC address (02:00:00:00:00:01) or a line (line:100.7)"},
+      {{"10.51.1.300"},
+       "",
+       60,
+       "'10.51.1.300' is not an IPv4 or IPv6 address, nor an IPv6 prefix (2001:db8::/64), a MAC "
+       "address (02:00:00:00:00:01) or a line (line:100.7)"},
       {{"10.9.9.9"}, "", 60, "10.9.9.9 is in no zone of this gateway"},
       {{"2001:db8:99::1"}, "", 60, "2001:db8:99::1 is in no zone of this gateway"},
       {{"10.51.1.2"}, "stands", 60, "10.51.1.2 is in zone 'lobby', not in 'stands'"},
