@@ -19,6 +19,7 @@
 #include "control/ctl/client.h"
 #include "control/ctl/garden.h"
 #include "control/ctl/output.h"
+#include "control/ctl/rules.h"
 
 namespace narthex::ctl {
 namespace {
@@ -37,6 +38,7 @@ Examples:
   narthexctl explain 10.51.1.2
   narthexctl status
   narthexctl reload
+  narthexctl rules test 'GET http://captive.apple.com/hotspot-detect.html'
   narthexctl garden list
   narthexctl garden test idp.example.com:443
 
@@ -55,6 +57,8 @@ struct Options {
   std::string mac;
   std::string zone;
   std::string duration;
+  std::string user_agent;
+  std::string language;
   bool yes = false;
 
   bool json() const { return output == "json"; }
@@ -246,6 +250,35 @@ int Explain(Client& client, const Options& options) {
   return kOk;
 }
 
+int RulesList(Client& client, const Options& options) {
+  v1::ListRulesResponse answer;
+  auto status = client.ListRules(answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  return kOk;
+}
+
+int RulesTest(Client& client, const Options& options) {
+  v1::TestRuleRequest request;
+  ParseRequestLine(options.name, request);
+  request.set_user_agent(options.user_agent);
+  request.set_language(options.language);
+  request.set_zone(options.zone);
+  v1::TestRuleResponse answer;
+  auto status = client.TestRule(request, answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  return kOk;
+}
+
+int RulesCheck(Client& client, const Options& options) {
+  v1::CheckRulesResponse answer;
+  auto status = client.CheckRules(answer);
+  if (!status.ok()) return Report(status, options);
+  Show(options, answer);
+  return kOk;
+}
+
 using Command = std::function<int(Client&, const Options&)>;
 
 // The command tree; the chosen leaf puts itself into `chosen`.
@@ -305,6 +338,19 @@ void Describe(CLI::App& app, Options& options, Command& chosen) {
   test->add_option("HOST", options.name, "HOST|ADDRESS[:PORT]")->required();
   test->add_option("--zone", options.zone, "In this zone only");
   test->fallthrough();
+  CLI::App* rules = app.add_subcommand("rules", "What chooses the response to a request");
+  rules->require_subcommand(1);
+  leaf(*rules, "list", "The rules in force, and how often each has decided", RulesList)
+      ->fallthrough();
+  leaf(*rules, "check", "Check the configured rules as they are in their files now", RulesCheck)
+      ->fallthrough();
+  CLI::App* rules_test =
+      leaf(*rules, "test", "Which rule decides a request, with which response, and why", RulesTest);
+  rules_test->add_option("REQUEST", options.name, "'[METHOD] http://host/path'")->required();
+  rules_test->add_option("--user-agent", options.user_agent, "User-Agent of the request");
+  rules_test->add_option("--language", options.language, "Accept-Language of the request");
+  rules_test->add_option("--zone", options.zone, "In this zone; by default the first");
+  rules_test->fallthrough();
   CLI::App* explain = leaf(app, "explain", "What happens to a client's packets, and why", Explain);
   explain->add_option("ADDRESS", options.name, "Address of the client")->required();
   for (CLI::App* each : {authorise, get, terminate, explain}) each->fallthrough();

@@ -29,6 +29,7 @@
 #include "control/policy_check.h"
 #include "control/policy_snapshot.h"
 #include "control/reload.h"
+#include "control/rules_service.h"
 #include "control/session_service.h"
 
 namespace narthex {
@@ -180,8 +181,10 @@ Outcome Serve(const Config& config, const std::string& path) {
   GatewayService gateway_service(
       {**classifier, sessions, layout, clock, peers, policy, reload, **alarms});
   GardenService garden_service(learned, dns_watch, reload, clock);
-  auto api = ApiServer::Listen(config.socket_path,
-                               {&session_service, &gateway_service, &garden_service}, peers);
+  RulesService rules_service(reload);
+  auto api = ApiServer::Listen(
+      config.socket_path, {&session_service, &gateway_service, &garden_service, &rules_service},
+      peers);
   if (!api) return Fail(api.error());
   if (auto attached = (*classifier)->Attach(); !attached) return attached;
   (*instance)->Keep();

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
+#include <vector>
 
 namespace narthex {
 namespace {
@@ -65,34 +67,67 @@ std::string PolicyChecker() {
   return "";
 }
 
-Result<PolicyVerdict> CheckPolicy(const std::string& policy) {
-  const std::string program = PolicyChecker();
-  if (program.empty()) return PolicyVerdict::kUnchecked;
-  File input = InMemory(policy);
+namespace {
+
+struct Ended {
+  int exit_code = -1;  // -1: it did not exit by itself
+  std::string line;    // the first of its output
+};
+
+Result<Ended> Run(const std::string& program, const std::vector<std::string>& words,
+                  const std::string& standard_input) {
+  File input = InMemory(standard_input);
   File output = InMemory("");
   if (input.fd() < 0 || output.fd() < 0) return CannotRun(program, errno);
-
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input.fd(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, output.fd(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, output.fd(), STDERR_FILENO);
-  const char* arguments[] = {program.c_str(), "--check-policy", "-", nullptr};
+  std::vector<const char*> arguments = {program.c_str()};
+  for (const std::string& word : words) arguments.push_back(word.c_str());
+  arguments.push_back(nullptr);
   pid_t child;
   int error = posix_spawn(&child, program.c_str(), &actions, nullptr,
-                          const_cast<char* const*>(arguments), environ);
+                          const_cast<char* const*>(arguments.data()), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return CannotRun(program, error);
   int status = 0;
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR) return CannotRun(program, errno);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return PolicyVerdict::kGood;
+  return Ended{WIFEXITED(status) ? WEXITSTATUS(status) : -1, FirstLine(output.fd())};
+}
 
-  std::string line = FirstLine(output.fd());
-  constexpr std::string_view kPrefix = "narthex-dataplane: -: ";
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 1 || !line.starts_with(kPrefix))
-    return Fail(fmt::format("{} failed: {}", program, line));
-  return Fail(ErrorKind::kInvalid, line.substr(kPrefix.size()));
+// What it says of its input, or that it failed.
+tl::unexpected<Error> Refused(const std::string& program, const Ended& ended,
+                              std::string_view prefix) {
+  if (ended.exit_code != 1 || !ended.line.starts_with(prefix))
+    return Fail(fmt::format("{} failed: {}", program, ended.line));
+  return Fail(ErrorKind::kInvalid, ended.line.substr(prefix.size()));
+}
+
+}  // namespace
+
+Result<PolicyVerdict> CheckPolicy(const std::string& policy) {
+  const std::string program = PolicyChecker();
+  if (program.empty()) return PolicyVerdict::kUnchecked;
+  auto ended = Run(program, {"--check-policy", "-"}, policy);
+  if (!ended) return Fail(ended.error());
+  if (ended->exit_code == 0) return PolicyVerdict::kGood;
+  return Refused(program, *ended, "narthex-dataplane: -: ");
+}
+
+Result<std::string> AskDecision(const std::string& policy_path, const std::string& zone,
+                                const std::string& request) {
+  const std::string program = PolicyChecker();
+  if (program.empty())
+    return Fail(ErrorKind::kPrecondition, "there is no narthex-dataplane beside narthexd");
+  std::vector<std::string> words = {"--decide", policy_path};
+  if (!zone.empty()) words.insert(words.end(), {"--zone", zone});
+  auto ended = Run(program, words, request);
+  if (!ended) return Fail(ended.error());
+  if (ended->exit_code == 0) return ended->line;
+  return Refused(program, *ended, "narthex-dataplane: ");
 }
 
 }  // namespace narthex

@@ -19,6 +19,11 @@ enum class PolicyVerdict { kGood, kUnchecked };  // kUnchecked: there is no nart
 // kInvalid with the dataplane's reason if it would refuse `policy`, the snapshot's JSON.
 Result<PolicyVerdict> CheckPolicy(const std::string& policy);
 
+// What the policy in the file answers to a request, as JSON (`narthex-dataplane --decide`).
+// kInvalid with the dataplane's reason; kPrecondition if there is no narthex-dataplane here.
+Result<std::string> AskDecision(const std::string& policy_path, const std::string& zone,
+                                const std::string& request);
+
 // The program that CheckPolicy runs; empty if there is none beside narthexd, in ../bin or, in a
 // build directory, in ../dataplane.
 std::string PolicyChecker();

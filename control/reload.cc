@@ -129,16 +129,22 @@ Outcome Reload::ApplyAll(const Config& next, const Config& now) {
   return {};
 }
 
-Result<bool> Reload::Replace() {
+Result<Config> Reload::Read() const {
   auto next = LoadConfig(path_);
-  if (!next) return Fail(next.error());
-  auto now = Current();
-  if (auto keys = KeysThatNeedARestart(*now, *next); !keys.empty())
+  if (!next) return next;
+  if (auto keys = KeysThatNeedARestart(*Current(), *next); !keys.empty())
     return Fail(ErrorKind::kPrecondition,
                 fmt::format("{}: needs a restart of narthexd: {}", path_, fmt::join(keys, ", ")));
   auto warning = check_(*next);
   if (!warning) return Fail(warning.error());
   if (!warning->empty()) spdlog::warn("policy: {}", *warning);
+  return next;
+}
+
+Result<bool> Reload::Replace() {
+  auto next = Read();
+  if (!next) return Fail(next.error());
+  auto now = Current();
   // Even without a change: an earlier reload may have been cut short, and parts work by difference.
   if (auto applied = ApplyAll(*next, *now); !applied) return Fail(applied.error());
   bool changed = !(*next == *now);

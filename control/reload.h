@@ -44,6 +44,9 @@ class Reload {
   // restart has changed. With an error the configuration before is in force. `who` is for the log.
   Result<bool> Run(const std::string& who);
 
+  // What Run would put in force, checked as there; nothing is touched.
+  Result<Config> Read() const;
+
   // The configuration in force.
   std::shared_ptr<const Config> Current() const;
 

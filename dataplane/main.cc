@@ -12,8 +12,10 @@
 #include "events.h"
 #include "instance_lock.h"
 #include "options.h"
+#include "policy/rule_hits.h"
 #include "policy/snapshot.h"
 #include "policy/swap.h"
+#include "try_request.h"
 #include "worker/eal_port.h"
 #include "worker/lcore.h"
 #include "worker/shared_maps.h"
@@ -79,7 +81,7 @@ class Interfaces {
 
 // Until a signal says stop, or an interface goes: the exit code.
 int Serve(Events& events, PolicySwap& policy, const std::string& policy_path,
-          const Interfaces& interfaces) {
+          const Interfaces& interfaces, RuleHits& hits) {
   while (true) {
     switch (events.Wait()) {
       case Event::kStop:
@@ -88,7 +90,8 @@ int Serve(Events& events, PolicySwap& policy, const std::string& policy_path,
         Reload(policy, policy_path);
         break;
       case Event::kTick:
-        policy.FreeUnused();
+        policy.FreeUnused([&](const Snapshot& gone) { hits.Keep(gone); });
+        hits.Save(policy);
         if (std::string gone = interfaces.Gone(); !gone.empty()) {
           return Fail(gone + " was removed or made anew: ending, start me again");
         }
@@ -108,6 +111,7 @@ int CheckPolicy(const std::string& path) {
 
 int Main(const Options& options) {
   if (!options.check_policy.empty()) return CheckPolicy(options.check_policy);
+  if (!options.decide.empty()) return TryRequest(options.decide, options.zone);
   const std::string policy_path = options.run_directory + "/policy.json";
   std::string error;
   auto snapshot = ReadSnapshot(policy_path, error);
@@ -128,6 +132,7 @@ int Main(const Options& options) {
   bool hugepages;
   if (!StartEal(*snapshot, hugepages, error)) return Fail(error);
   PolicySwap policy(std::move(snapshot));
+  RuleHits hits(options.run_directory + "/rule_hits.json");
   auto lcores = StartWorkers(policy, *maps, error);
   if (lcores.empty()) return Fail(error);
   Say("packet memory: " + std::string(hugepages ? "hugepages" : "no hugepages"));
@@ -136,10 +141,11 @@ int Main(const Options& options) {
       std::to_string(policy.Current().version));
   NotifyReady();
 
-  const int exit_code = Serve(*events, policy, policy_path, interfaces);
+  const int exit_code = Serve(*events, policy, policy_path, interfaces, hits);
   Say("stopping; that the kernel now refuses to detach the classifier is as it should be");
   for (auto& lcore : lcores) lcore->Stop();
   rte_eal_mp_wait_lcore();
+  hits.Save(policy);
   lcores.clear();
   StopEal();
   return exit_code;

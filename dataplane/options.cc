@@ -21,6 +21,8 @@ constexpr char kUsage[] =
     "  --check-policy FILE\n"
     "                   say whether a policy snapshot can be used, and exit with 0 or 1;\n"
     "                   FILE may be - for standard input\n"
+    "  --decide FILE    say what this policy snapshot answers to the request on standard input,\n"
+    "                   in the zone of --zone NAME or the first, as JSON\n"
     "  --version        print the version\n"
     "  --help           print this\n";
 
@@ -35,6 +37,8 @@ bool ReadOptions(int argc, char** argv, Options& options, int& exit_code) {
   static const option kOptions[] = {{"instance", required_argument, nullptr, 'i'},
                                     {"run", required_argument, nullptr, 'r'},
                                     {"check-policy", required_argument, nullptr, 'c'},
+                                    {"decide", required_argument, nullptr, 'd'},
+                                    {"zone", required_argument, nullptr, 'z'},
                                     {"version", no_argument, nullptr, 'v'},
                                     {"help", no_argument, nullptr, 'h'},
                                     {}};
@@ -50,17 +54,26 @@ bool ReadOptions(int argc, char** argv, Options& options, int& exit_code) {
       std::puts("narthex-dataplane " NARTHEX_VERSION);
       return false;
     }
+    if (choice == 'z') {
+      options.zone = optarg;
+      continue;
+    }
     const bool usable = choice == 'i' ? ValidInstance(optarg) : choice != '?' && *optarg != 0;
     if (!usable || chosen) {
       if (choice != '?')
-        std::fprintf(stderr,
-                     "narthex-dataplane: bad or repeated --instance, --run or --check-policy\n");
+        std::fprintf(
+            stderr,
+            "narthex-dataplane: bad or repeated --instance, --run, --check-policy or --decide\n");
       exit_code = 2;
       return false;
     }
     chosen = true;
     if (choice == 'c') {
       options.check_policy = optarg;
+      continue;
+    }
+    if (choice == 'd') {
+      options.decide = optarg;
       continue;
     }
     options.run_directory = choice == 'r' ? optarg : std::string("/run/") + optarg;

@@ -8,6 +8,8 @@ namespace narthex {
 
 struct Options {
   std::string run_directory = "/run/narthex";
+  std::string decide;        // a policy to ask instead of running
+  std::string zone;          // with `decide`
   std::string check_policy;  // a file to check instead of running; "-" is standard input
 };
 

@@ -38,6 +38,7 @@ Client::Client(const std::string& socket, std::chrono::milliseconds timeout) : t
   sessions_ = v1::Sessions::NewStub(channel);
   gateway_ = v1::Gateway::NewStub(channel);
   garden_ = v1::Garden::NewStub(channel);
+  rules_ = v1::Rules::NewStub(channel);
 }
 
 std::unique_ptr<grpc::ClientContext> Client::Context() const {
@@ -140,6 +141,27 @@ grpc::Status Client::Reload(v1::ReloadResponse& response) {
 
 grpc::Status Client::GetStatus(v1::Status& status) {
   return gateway_->GetStatus(Context().get(), {}, &status);
+}
+
+grpc::Status Client::ListRules(v1::ListRulesResponse& rules) {
+  v1::ListRulesRequest request;
+  request.set_page_size(kPageSize);
+  for (;;) {
+    v1::ListRulesResponse response;
+    grpc::Status status = rules_->ListRules(Context().get(), request, &response);
+    if (!status.ok()) return status;
+    rules.mutable_rules()->MergeFrom(response.rules());
+    if (response.next_page_token().empty()) return status;
+    request.set_page_token(response.next_page_token());
+  }
+}
+
+grpc::Status Client::TestRule(const v1::TestRuleRequest& request, v1::TestRuleResponse& answer) {
+  return rules_->TestRule(Context().get(), request, &answer);
+}
+
+grpc::Status Client::CheckRules(v1::CheckRulesResponse& answer) {
+  return rules_->CheckRules(Context().get(), {}, &answer);
 }
 
 grpc::Status Client::ListGarden(v1::ListGardenResponse& garden) {

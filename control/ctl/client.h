@@ -40,6 +40,10 @@ class Client {
   grpc::Status Terminate(const std::string& name, v1::TerminateSessionResponse& response);
   grpc::Status Reload(v1::ReloadResponse& response);
   grpc::Status GetStatus(v1::Status& status);
+  // All pages.
+  grpc::Status ListRules(v1::ListRulesResponse& rules);
+  grpc::Status TestRule(const v1::TestRuleRequest& request, v1::TestRuleResponse& answer);
+  grpc::Status CheckRules(v1::CheckRulesResponse& answer);
   grpc::Status ListGarden(v1::ListGardenResponse& garden);
   grpc::Status TestGarden(const v1::TestGardenRequest& request, v1::TestGardenResponse& answer);
   grpc::Status Explain(const std::string& address, v1::Explanation& explanation);
@@ -51,6 +55,7 @@ class Client {
   std::unique_ptr<v1::Sessions::Stub> sessions_;
   std::unique_ptr<v1::Gateway::Stub> gateway_;
   std::unique_ptr<v1::Garden::Stub> garden_;
+  std::unique_ptr<v1::Rules::Stub> rules_;
 };
 
 }  // namespace narthex::ctl

@@ -15,12 +15,14 @@ bool PolicySwap::Replace(std::unique_ptr<const Snapshot> next, std::string& erro
   return true;
 }
 
-void PolicySwap::FreeUnused() {
+void PolicySwap::FreeUnused(const std::function<void(const Snapshot&)>& last) {
   // A worker that has taken the one in force can never take an earlier one again.
   const bool all_current = std::all_of(slots_.begin(), slots_.end(), [&](const PolicySlot* slot) {
     return slot->Uses(kept_.back().get());
   });
-  if (all_current) kept_.erase(kept_.begin(), kept_.end() - 1);
+  if (!all_current) return;
+  for (size_t i = 0; last && i + 1 < kept_.size(); i++) last(*kept_[i]);
+  kept_.erase(kept_.begin(), kept_.end() - 1);
 }
 
 }  // namespace narthex

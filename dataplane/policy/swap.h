@@ -5,6 +5,7 @@
 // Threads: the main thread only; workers meet it through their PolicySlot.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,8 +27,12 @@ class PolicySwap {
   // Puts a snapshot in force; false, with one line in `error`, if it asks for other workers.
   bool Replace(std::unique_ptr<const Snapshot> next, std::string& error);
 
-  // Frees what no worker uses. To be called now and then.
-  void FreeUnused();
+  // Frees what no worker uses, each after a call of `last`. To be called now and then.
+  void FreeUnused(const std::function<void(const Snapshot&)>& last = {});
+  // All that some worker may still use.
+  void ForEach(const std::function<void(const Snapshot&)>& each) const {
+    for (const auto& snapshot : kept_) each(*snapshot);
+  }
 
   size_t Kept() const { return kept_.size(); }
 
