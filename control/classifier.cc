@@ -68,7 +68,7 @@ nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout,
                              const std::vector<std::string>& uplinks) {
   nx_zone_config constants{};
   constants.zone = zone.id;
-  constants.worker_base = static_cast<uint16_t>((zone.id - 1) * NX_MAX_QUEUES);
+  constants.worker_base = WorkerBase(layout.zones(), zone);
   constants.mode = static_cast<uint8_t>(AbiMode(zone.mode));
   for (const nx_pool& pool : layout.PoolsOf(zone)) constants.pools[constants.pool_count++] = pool;
   for (const Prefix& prefix : zone.ipv6_prefixes)
@@ -120,8 +120,10 @@ Classifier::~Classifier() = default;
 Result<std::unique_ptr<Classifier>> Classifier::Load(const Config& config, const Layout& layout,
                                                      MapIdentity known) {
   std::unique_ptr<Classifier> classifier(new Classifier(config, layout, std::move(known)));
-  for (const ZoneConfig& zone : config.zones)
-    if (auto loaded = classifier->LoadZone(zone); !loaded) return Fail(loaded.error());
+  for (const ZoneConfig& zone : config.zones) {
+    if (classifier->Find(zone.interface) != nullptr) continue;
+    if (auto loaded = classifier->LoadAccess(zone.interface); !loaded) return Fail(loaded.error());
+  }
   for (const std::string& uplink : config.uplinks)
     if (auto loaded = classifier->LoadUplink(uplink); !loaded) return Fail(loaded.error());
   // A clock that ticks for the programs in force is taken over when they are ours (Attach).
@@ -131,36 +133,76 @@ Result<std::unique_ptr<Classifier>> Classifier::Load(const Config& config, const
   return classifier;
 }
 
-Outcome Classifier::LoadZone(const ZoneConfig& zone) {
-  Interface interface;
-  interface.place = fmt::format("zone '{}'", zone.name);
-  interface.name = zone.interface;
-  interface.zone = &zone;
-  interface.ifindex = if_nametoindex(zone.interface.c_str());
-  interface.access.reset(narthex_access__open());
-  if (!interface.access) return Fail(LoadError(interface.place, errno));
-  narthex_access& skeleton = *interface.access;
+// `sockets`: the interface's xsks_map, or -1 if it has none yet.
+Result<Classifier::Access> Classifier::LoadProgram(const ZoneConfig& zone,
+                                                   nx_vlan_dispatch dispatch, int sockets) {
+  std::string place = fmt::format("zone '{}'", zone.name);
+  Access access(narthex_access__open());
+  if (!access) return Fail(LoadError(place, errno));
   nx_zone_config constants = ZoneConstants(zone, layout_, config_.uplinks);
-  static_assert(sizeof skeleton.rodata->zone_config == sizeof constants);
-  std::memcpy(const_cast<nx_zone_config*>(&skeleton.rodata->zone_config), &constants,
+  static_assert(sizeof access->rodata->zone_config == sizeof constants);
+  std::memcpy(const_cast<nx_zone_config*>(&access->rodata->zone_config), &constants,
               sizeof constants);
-  const_cast<uint32_t&>(skeleton.rodata->fast_words) = layout_.fast_words();
+  const_cast<uint32_t&>(access->rodata->fast_words) = layout_.fast_words();
+  const_cast<uint8_t&>(access->rodata->vlan_dispatch) = static_cast<uint8_t>(dispatch);
+  if (dispatch == NX_VLAN_NONE) bpf_map__set_max_entries(access->maps.vlan_zones, 1);
 
-  if (auto offered = maps_.Offer(skeleton.obj); !offered) return offered;
-  Fd sockets = OpenPin(Directory(interface) + "/xsks_map");
-  auto info = MapInfo(sockets.get());
-  if (sockets && info && info->type == BPF_MAP_TYPE_XSKMAP &&
-      info->max_entries == bpf_map__max_entries(skeleton.maps.xsks_map))
-    bpf_map__reuse_fd(skeleton.maps.xsks_map, sockets.get());
-
+  if (auto offered = maps_.Offer(access->obj); !offered) return Fail(offered.error());
+  auto info = MapInfo(sockets);
+  if (info && info->type == BPF_MAP_TYPE_XSKMAP &&
+      info->max_entries == bpf_map__max_entries(access->maps.xsks_map))
+    bpf_map__reuse_fd(access->maps.xsks_map, sockets);
   TakeLibbpfMessages();
-  if (int error = narthex_access__load(&skeleton); error != 0)
-    return Fail(LoadError(interface.place, error));
-  if (auto adopted = maps_.Adopt(skeleton.obj); !adopted) return adopted;
-  interface.program = bpf_program__fd(skeleton.progs.xsk_def_prog);
-  interface.sockets = bpf_map__fd(skeleton.maps.xsks_map);
+  if (int error = narthex_access__load(access.get()); error != 0)
+    return Fail(LoadError(place, error));
+  if (auto adopted = maps_.Adopt(access->obj); !adopted) return Fail(adopted.error());
+  return access;
+}
+
+// The interface's zones: the one for the rest, if there is one, has the program to be attached.
+Outcome Classifier::LoadAccess(const std::string& name) {
+  const ZoneConfig* attached = nullptr;
+  std::vector<const ZoneConfig*> tagged;
+  for (const ZoneConfig& zone : config_.zones) {
+    if (zone.interface != name) continue;
+    if (zone.vlans.empty())
+      attached = &zone;
+    else
+      tagged.push_back(&zone);
+  }
+  nx_vlan_dispatch dispatch = attached ? NX_VLAN_REST : NX_VLAN_ONLY;
+  if (tagged.empty()) dispatch = NX_VLAN_NONE;
+  Interface interface;
+  interface.zone = attached ? attached : tagged.front();
+  interface.place = fmt::format("zone '{}'", interface.zone->name);
+  interface.name = name;
+  interface.ifindex = if_nametoindex(name.c_str());
+  Fd sockets = OpenPin(Directory(interface) + "/xsks_map");
+  auto access = LoadProgram(*interface.zone, dispatch, sockets.get());
+  if (!access) return Fail(access.error());
+  interface.access = std::move(*access);
+  interface.program = bpf_program__fd(interface.access->progs.xsk_def_prog);
+  interface.sockets = bpf_map__fd(interface.access->maps.xsks_map);
+  if (auto loaded = LoadVlanZones(interface, tagged); !loaded) return loaded;
   WritePorts(interface);
   interfaces_.push_back(std::move(interface));
+  return {};
+}
+
+Outcome Classifier::LoadVlanZones(Interface& interface,
+                                  const std::vector<const ZoneConfig*>& zones) {
+  if (zones.empty()) return {};
+  interface.vlan_table = bpf_map__fd(interface.access->maps.vlan_zones);
+  for (const ZoneConfig* zone : zones) {
+    auto access = LoadProgram(*zone, NX_VLAN_NONE, interface.sockets);
+    if (!access) return Fail(access.error());
+    int program = bpf_program__fd((*access)->progs.xsk_def_prog);
+    interface.vlan_zones.push_back({zone, std::move(*access)});
+    for (uint32_t vlan : zone->vlans)
+      if (int error = bpf_map_update_elem(interface.vlan_table, &vlan, &program, BPF_ANY);
+          error != 0)
+        return Fail(WithErrno(fmt::format("zone '{}': VLAN {}", zone->name, vlan), error));
+  }
   return {};
 }
 
@@ -193,6 +235,8 @@ Outcome Classifier::LoadUplink(const std::string& name) {
 void Classifier::WritePorts(const Interface& interface) {
   if (interface.zone != nullptr) {
     interface.access->bss->ports = PortsOf(*interface.zone, config_.uplinks);
+    for (const VlanZone& one : interface.vlan_zones)
+      one.access->bss->ports = PortsOf(*one.zone, config_.uplinks);
     return;
   }
   for (size_t i = 0; i < config_.zones.size(); ++i)
@@ -285,8 +329,7 @@ InterfaceState Classifier::Attachment(const std::string& name) {
 }
 
 std::vector<nx_worker> Classifier::Workers(const ZoneConfig& zone) {
-  auto all = workers_.As<nx_worker>().subspan(static_cast<size_t>(zone.id - 1) * NX_MAX_QUEUES,
-                                              zone.queues);
+  auto all = workers_.As<nx_worker>().subspan(WorkerBase(config_.zones, zone), zone.queues);
   return {all.begin(), all.end()};
 }
 

@@ -60,16 +60,24 @@ class Classifier : public Gateway {
     void operator()(narthex_access* skeleton) const;
     void operator()(narthex_uplink* skeleton) const;
   };
+  using Access = std::unique_ptr<narthex_access, Skeleton>;
+  // A zone that its interface has by VLAN: the attached program calls this one.
+  struct VlanZone {
+    const ZoneConfig* zone;
+    Access access;
+  };
   // One interface with its program: a zone's classifier, or an uplink's program.
   struct Interface {
     std::string place;  // for messages: "zone 'lobby'", "uplink"
     std::string name;
     const ZoneConfig* zone = nullptr;  // null: an uplink
     uint32_t ifindex = 0;
-    std::unique_ptr<narthex_access, Skeleton> access;
+    Access access;
+    std::vector<VlanZone> vlan_zones;
     std::unique_ptr<narthex_uplink, Skeleton> uplink;
     int program = -1;
-    int sockets = -1;  // xsks_map; -1: has none
+    int sockets = -1;     // xsks_map; -1: has none
+    int vlan_table = -1;  // vlan_zones; -1: has none
     Fd link;
     Fd old_program;         // what the link held before
     bool new_link = false;  // attached by this start
@@ -78,13 +86,17 @@ class Classifier : public Gateway {
   Classifier(const Config& config, const Layout& layout, MapIdentity known)
       : config_(config), layout_(layout), maps_(config.bpffs_dir, layout, std::move(known)) {}
 
-  Outcome LoadZone(const ZoneConfig& zone);
+  Outcome LoadAccess(const std::string& name);
+  Result<Access> LoadProgram(const ZoneConfig& zone, nx_vlan_dispatch dispatch, int sockets);
+  Outcome LoadVlanZones(Interface& interface, const std::vector<const ZoneConfig*>& zones);
   Outcome LoadUplink(const std::string& name);
   void WritePorts(const Interface& interface);
   Outcome StartClock();
   Outcome MapWorkers();
   Outcome LockPins();
   Outcome PinAll();
+  Outcome PinVlanTable(const Interface& interface);
+  void SettleVlanTable(const Interface& interface);
   Outcome AttachOne(Interface& interface);
   Outcome SwitchLink(Interface& interface, Fd link);
   Outcome NewLink(Interface& interface);

@@ -72,7 +72,8 @@ void RemoveInterface(const fs::path& directory) {
   std::error_code ignored;
   if (Fd link = OpenPin(directory / "link")) bpf_link_detach(link.get());
   fs::remove(directory / "link", ignored);
-  fs::remove(directory / "xsks_map", ignored);
+  for (const char* name : {"xsks_map", "vlan_zones", "vlan_zones-new"})
+    fs::remove(directory / name, ignored);
   fs::remove(directory, ignored);
 }
 
@@ -110,6 +111,7 @@ Outcome Classifier::PinAll() {
   if (auto pinned = maps_.PinNew(created_); !pinned) return pinned;
   for (Interface& interface : interfaces_) {
     if (auto made = created_.MakeDirectory(Directory(interface)); !made) return made;
+    if (auto pinned = PinVlanTable(interface); !pinned) return pinned;
     if (interface.sockets < 0) continue;
     std::string path = Directory(interface) + "/xsks_map";
     Fd pin = OpenPin(path);
@@ -120,6 +122,23 @@ Outcome Classifier::PinAll() {
     if (auto done = created_.Pin(interface.sockets, path); !done) return done;
   }
   return {};
+}
+
+// The kernel empties a table of programs when its last pin or descriptor goes, so the new one is
+// pinned before its program is attached, and the old one stays until then.
+Outcome Classifier::PinVlanTable(const Interface& interface) {
+  if (interface.vlan_table < 0) return {};
+  std::string path = Directory(interface) + "/vlan_zones-new";
+  unlink(path.c_str());
+  return created_.Pin(interface.vlan_table, path);
+}
+
+void Classifier::SettleVlanTable(const Interface& interface) {
+  std::string path = Directory(interface) + "/vlan_zones";
+  if (interface.vlan_table < 0)
+    unlink(path.c_str());
+  else if (rename((path + "-new").c_str(), path.c_str()) != 0)
+    spdlog::warn("{}", WithErrno(fmt::format("pin {}", path), errno));
 }
 
 Outcome Classifier::SwitchLink(Interface& interface, Fd link) {
@@ -209,6 +228,7 @@ Outcome Classifier::Attach() {
     }
   }
   created_.Keep();
+  for (const Interface& interface : interfaces_) SettleVlanTable(interface);
   if (auto started = StartClock(); !started) return started;
   if (auto replaced = maps_.ReplaceUnfit(); !replaced) return replaced;
   DropRemovedInterfaces();

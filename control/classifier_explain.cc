@@ -105,7 +105,9 @@ void PutOnLink(SamplePacket& sample, const ZoneConfig& zone) {
     std::copy(std::begin(port.mac), std::end(port.mac), sample.bytes.begin());
   }
   auto where = sample.bytes.begin() + 2 * ETH_ALEN;
-  for (uint16_t tag : {zone.access_vlan[1], zone.access_vlan[0]}) {
+  VlanTags tags = zone.access_vlan;
+  if (tags[0] == 0 && !zone.vlans.empty()) tags[0] = zone.vlans.front();
+  for (uint16_t tag : {tags[1], tags[0]}) {
     if (tag == 0) continue;
     const uint8_t bytes[] = {0x81, 0, static_cast<uint8_t>(tag >> 8), static_cast<uint8_t>(tag)};
     where = sample.bytes.insert(where, std::begin(bytes), std::end(bytes));

@@ -98,6 +98,7 @@ struct ZoneConfig {
   uint16_t id = 0;  // from 1, in order of the file
   std::string name;
   std::string interface;
+  std::vector<uint16_t> vlans;  // outer tags of the zone's frames; empty: the rest of the interface
   uint32_t queues = 1;
   Mode mode = Mode::kEnforce;
   std::vector<Prefix> pools;          // IPv4, disjoint over all zones

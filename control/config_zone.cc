@@ -14,6 +14,9 @@
 namespace narthex {
 namespace {
 
+constexpr size_t kMaxVlans = 256;        // of one zone
+constexpr uint16_t kLargestVlan = 4094;  // IEEE 802.1Q: 4095 is reserved
+
 std::vector<PortRange> ReadRanges(const Value& value) {
   std::vector<PortRange> ranges;
   for (const Value& text : value.List(NX_MAX_GARDEN_RANGES))
@@ -226,6 +229,19 @@ void OrderLanguages(ZoneConfig& zone, const std::string& first, const toml::tabl
   zone.languages.insert(zone.languages.begin(), LanguageConfig{.tag = "en"});
 }
 
+std::vector<uint16_t> ReadVlans(const Value& value) {
+  std::vector<uint16_t> vlans;
+  for (const Value& entry : value.List(kMaxVlans)) {
+    auto vlan = static_cast<uint16_t>(entry.Integer(1, kLargestVlan));
+    if (std::find(vlans.begin(), vlans.end(), vlan) != vlans.end())
+      entry.Refuse(fmt::format("VLAN {} is named twice", vlan));
+    vlans.push_back(vlan);
+  }
+  if (vlans.empty())
+    value.Refuse("wanted at least one VLAN; without the key the zone has the rest");
+  return vlans;
+}
+
 ZoneConfig ReadZone(const Value& value) {
   ZoneConfig zone;
   std::string default_language = "en";
@@ -236,6 +252,7 @@ ZoneConfig ReadZone(const Value& value) {
   std::vector<std::pair<std::string_view, Setter>> setters = {
       {"name", [&](const Value& v) { zone.name = v.Checked(CheckZoneName); }},
       {"interface", [&](const Value& v) { zone.interface = v.Checked(CheckInterfaceName); }},
+      {"vlans", [&](const Value& v) { zone.vlans = ReadVlans(v); }},
       {"queues",
        [&](const Value& v) { zone.queues = static_cast<uint32_t>(v.Integer(1, NX_MAX_QUEUES)); }},
       {"mode", [&](const Value& v) { zone.mode = ReadMode(v); }},
@@ -290,6 +307,25 @@ ZoneConfig ReadZone(const Value& value) {
   return zone;
 }
 
+// Two zones on one interface are told apart by the outer VLAN tag.
+template <class Refuse>
+void CheckSharedInterface(const ZoneConfig& zone, const ZoneConfig& other, Refuse refuse) {
+  if (zone.vlans.empty() && other.vlans.empty())
+    refuse("interface", fmt::format("'{}' belongs to zone '{}' already; several zones on one "
+                                    "interface are told apart by their vlans",
+                                    zone.interface, other.name));
+  for (uint16_t vlan : zone.vlans)
+    if (std::find(other.vlans.begin(), other.vlans.end(), vlan) != other.vlans.end())
+      refuse("vlans", fmt::format("VLAN {} of {} belongs to zone '{}' already", vlan,
+                                  zone.interface, other.name));
+  if (zone.queues != other.queues)
+    refuse("interface", fmt::format("'{}' has queues = {} in zone '{}', {} here", zone.interface,
+                                    other.queues, other.name, zone.queues));
+  if (zone.forwarding == Forwarding::kBridge || other.forwarding == Forwarding::kBridge)
+    refuse("interface", fmt::format("'{}' cannot be a bridge's port and shared with zone '{}'",
+                                    zone.interface, other.name));
+}
+
 // What no zone sees alone: names, interfaces and addresses belong to one zone only.
 void CheckAgainstEarlier(const std::vector<ZoneConfig>& earlier, const ZoneConfig& zone,
                          const toml::table& table) {
@@ -306,9 +342,7 @@ void CheckAgainstEarlier(const std::vector<ZoneConfig>& earlier, const ZoneConfi
   };
   for (const ZoneConfig& other : earlier) {
     if (zone.name == other.name) refuse("name", fmt::format("'{}' is taken already", zone.name));
-    if (zone.interface == other.interface)
-      refuse("interface",
-             fmt::format("'{}' belongs to zone '{}' already", zone.interface, other.name));
+    if (zone.interface == other.interface) CheckSharedInterface(zone, other, refuse);
     if (!zone.bridge_uplink.empty() && zone.bridge_uplink == other.bridge_uplink)
       refuse("bridge_uplink", fmt::format("'{}' is the other port of zone '{}' already",
                                           zone.bridge_uplink, other.name));

@@ -17,6 +17,13 @@ bool AnyContains(const std::vector<Prefix>& prefixes, const Address& address) {
 
 }  // namespace
 
+uint16_t WorkerBase(const std::vector<ZoneConfig>& zones, const ZoneConfig& zone) {
+  auto first = std::find_if(zones.begin(), zones.end(), [&](const ZoneConfig& candidate) {
+    return candidate.interface == zone.interface;
+  });
+  return static_cast<uint16_t>((first->id - 1) * NX_MAX_QUEUES);
+}
+
 Layout::Layout(const Config& config)
     : zones_(config.zones),
       capacity_(config.session_capacity),

@@ -15,6 +15,9 @@
 
 namespace narthex {
 
+// Index in `workers` of queue 0 of the zone's interface; its zones have the same workers.
+uint16_t WorkerBase(const std::vector<ZoneConfig>& zones, const ZoneConfig& zone);
+
 class Layout {
  public:
   explicit Layout(const Config& config);

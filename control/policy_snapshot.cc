@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bpf/abi.h"
+#include "control/layout.h"
 
 namespace narthex {
 namespace {
@@ -52,15 +53,16 @@ nlohmann::ordered_json LanguageJson(const LanguageConfig& language) {
   return json;
 }
 
-nlohmann::ordered_json ZoneJson(const ZoneConfig& zone) {
+nlohmann::ordered_json ZoneJson(const ZoneConfig& zone, const std::vector<ZoneConfig>& zones) {
   nlohmann::ordered_json json = {{"id", zone.id},
                                  {"name", zone.name},
                                  {"interface", zone.interface},
                                  {"queues", zone.queues},
-                                 {"worker_base", (zone.id - 1) * NX_MAX_QUEUES},
+                                 {"worker_base", WorkerBase(zones, zone)},
                                  {"network_name", zone.network_name},
                                  {"portal_url", zone.portal_url},
                                  {"default_media_type", zone.default_media_type}};
+  if (!zone.vlans.empty()) json["vlans"] = zone.vlans;
   if (!zone.api_url.empty()) json["api_url"] = zone.api_url;
   json["languages"] = nlohmann::ordered_json::array();
   for (const LanguageConfig& language : zone.languages)
@@ -112,7 +114,7 @@ nlohmann::ordered_json RuleJson(const RuleConfig& rule) {
 // All of the snapshot behind its version.
 std::string Body(const Config& config) {
   nlohmann::ordered_json zones = nlohmann::ordered_json::array();
-  for (const ZoneConfig& zone : config.zones) zones.push_back(ZoneJson(zone));
+  for (const ZoneConfig& zone : config.zones) zones.push_back(ZoneJson(zone, config.zones));
   nlohmann::ordered_json rules = nlohmann::ordered_json::array();
   for (const RuleConfig& rule : config.rules) rules.push_back(RuleJson(rule));
   nlohmann::ordered_json policy = {

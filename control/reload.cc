@@ -66,6 +66,7 @@ constexpr ConfigKey<Config> kFixed[] = {
 constexpr ConfigKey<ZoneConfig> kFixedOfZone[] = {
     {"name", Same<&ZoneConfig::name, ZoneConfig>},
     {"interface", Same<&ZoneConfig::interface, ZoneConfig>},
+    {"vlans", Same<&ZoneConfig::vlans, ZoneConfig>},
     {"queues", Same<&ZoneConfig::queues, ZoneConfig>},
     {"mode", Same<&ZoneConfig::mode, ZoneConfig>},
     {"pools", Same<&ZoneConfig::pools, ZoneConfig>},

@@ -137,6 +137,13 @@ TEST(ParseConfig, ReadsForwardingAndTags) {
   EXPECT_EQ(bridge->zones[0].bridge_uplink, "wan0");
 }
 
+// A second zone on the interface of the first.
+std::string Another(const std::string& lines) {
+  return "[[zone]]\nname = \"b\"\ninterface = \"lan0\"\npools = [\"10.9.0.0/24\"]\n"
+         "network_name = \"B\"\nportal_url = \"http://10.9.9.9/\"\n" +
+         lines + "\n[[zone.garden]]\nprefix = \"10.9.9.9/32\"\ntcp = [\"80\"]\n";
+}
+
 std::string Policy(const std::string& lines) {
   return "[[policy]]\nname = \"gold\"\n" + lines + "\n" + kZone;
 }
@@ -153,6 +160,17 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"uplinks = [\"lan0\"]\n" + kZone,
             "f:1:11: key 'uplinks': 'lan0' is the interface of zone 'lobby'"},
         Bad{"uplinks = [\"a/b\"]\n" + kZone, "f:1:12: key 'uplinks': "},
+        Bad{kZone + "vlans = []\n", "f:7:9: key 'zone.vlans': wanted at least one VLAN"},
+        Bad{kZone + "vlans = [0]\n", "f:7:10: key 'zone.vlans"},
+        Bad{kZone + "vlans = [4095]\n", "f:7:10: key 'zone.vlans"},
+        Bad{kZone + "vlans = [7, 7]\n", "f:7:13: key 'zone.vlans"},
+        Bad{kZone + Another(""),
+            "f:9:13: key 'zone.interface': 'lan0' belongs to zone 'lobby' already; several zones "
+            "on"},
+        Bad{kZone + "vlans = [10]\n" + Another("vlans = [9, 10]"),
+            "f:14:9: key 'zone.vlans': VLAN 10 of lan0 belongs to zone 'lobby' already"},
+        Bad{kZone + Another("vlans = [10]\nqueues = 2"),
+            "f:9:13: key 'zone.interface': 'lan0' has queues = 1 in zone 'lobby', 2 here"},
         Bad{kZone + "forwarding = \"route\"\n",
             "f:7:14: key 'zone.forwarding': 'route' is none of kernel, fib, bridge"},
         Bad{kZone + "forwarding = \"fib\"\n",
