@@ -39,10 +39,13 @@ static __always_inline int open_allowance(struct allowance *allowance, __u32 row
 	/* The coarse clock may lag behind narthexd's. */
 	if (policy->idle_s && (__s32)(now_s - limits_row->last_seen_s) >= (__s32)policy->idle_s)
 		return 0;
+	allowance->spent = is_spent(limits_row, policy);
+	if (allowance->spent && policy->at_quota == NX_AT_QUOTA_PORTAL)
+		return 0;
+	/* Last: another key of the client may authorise it, and would be charged to this row. */
 	allowance->limits = limits_row;
 	allowance->policy = policy;
-	allowance->spent = is_spent(limits_row, policy);
-	return !allowance->spent || policy->at_quota != NX_AT_QUOTA_PORTAL;
+	return 1;
 }
 
 #define PAY_TRIES 4
