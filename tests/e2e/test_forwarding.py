@@ -6,9 +6,10 @@ import time
 import pytest
 
 from lab import clients
+from lab.capture import capture
 from lab.forwarding import counted, fast_ping, forwarding_gateway
 from lab.hosts import ORIGIN4, ORIGIN6, client4, client6, url
-from lab.process import Job, run, until
+from lab.process import run, until
 from lab.traffic import running_traffic, watcher
 
 FAMILIES = pytest.mark.parametrize("origin, client", [(ORIGIN4, client4), (ORIGIN6, client6)], ids=["IPv4", "IPv6"])
@@ -90,42 +91,15 @@ def test_the_kernel_answers_for_what_cannot_be_forwarded(fib, hosts, origin, cli
                 run(None, "ip", "-n", namespace, family, "route", "flush", "cache")
 
 
-def bytes_by_direction(hosts, capture, client):
-    """(up, down): bytes of the frames that a capture has of a client; what the gateway itself tells it
-    about neighbours never was on the uplink."""
-    up = down = 0
-    for line in hosts.on_client("tcpdump", "-neer", capture).stdout.split("\n"):
-        frame = re.search(r"ethertype IPv[46] .*?, length (\d+): (\S+) > ", line)
-        if frame and (frame[2] == client or frame[2].startswith(client + ".")):
-            up += int(frame[1])
-        elif frame and "neighbor" not in line:
-            down += int(frame[1])
-    return up, down
-
-
-def accounted(gateway, client):
-    session = gateway.json("session", "get", client)
-    return int(session["bytes_up"]), int(session["bytes_down"])
-
-
 @FAMILIES
 def test_accounts_equal_what_the_wire_carried(fib, hosts, origin, client):
     """Issue 4: accounting to the byte, beside a capture on the client's link."""
     fib.authorize(client(2))
-    capture = hosts.directory / "fib.pcap"
-    capturing = Job(
-        hosts.client, "tcpdump", "-ni", "c0", "-s", 96, "-w", capture, "--immediate-mode", "-U", "host", client(2),
-        log=hosts.directory / "fib-tcpdump.log",
-    ).wait_for("listening on", 10)
-    try:
+    with capture(hosts, "fib", client(2)) as captured:
         for _ in range(5):
             assert clients.curl(hosts, url(origin), client(2)).status == 200
         assert fast_ping(hosts, origin, client(2), 50, "-s", 700) == 50
-        assert until(lambda: bytes_by_direction(hosts, capture, client(2)) == accounted(fib, client(2)), 3), (
-            bytes_by_direction(hosts, capture, client(2)), accounted(fib, client(2)),
-        )
-    finally:
-        capturing.stop()
+        captured.assert_accounts(fib)
 
 
 def test_no_packet_is_lost_when_narthexd_dies_or_is_replaced(fib, hosts):
