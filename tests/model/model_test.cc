@@ -116,7 +116,7 @@ class ModelTest : public ClassifierFixture {
     const bool brief = Any(4) == 0;
     const int64_t duration_s = brief ? 1 : kLong_s;
     ASSERT_TRUE(!brief || sessions_->EndExpired());  // none must come back to life
-    model_.EndExpired(clock_.BootNs());  // a login over an ended session ends that
+    model_.EndExpired(clock_.BootNs());              // a login over an ended session ends that
     if (brief) clock_.shift_ns = -kSecondNs + 60'000'000;  // ends in 60 ms
     auto session = sessions_->Authorise(
         {keys, "", std::chrono::seconds(duration_s), extend, "", "t", policy, ""});
