@@ -120,7 +120,8 @@ Outcome Reload::ApplyAll(const Config& next, const Config& now) {
   for (size_t i = 0; i < parts_.size(); ++i) {
     auto applied = parts_[i].apply(next);
     if (applied) continue;
-    for (size_t done = i; done-- > 0;)
+    // The one that failed, too: it may have come half the way.
+    for (size_t done = i + 1; done-- > 0;)
       if (auto undone = parts_[done].apply(now); !undone)
         spdlog::error("reload: {} cannot be put back: {}", parts_[done].name,
                       undone.error().message);

@@ -25,8 +25,8 @@ namespace narthex {
 
 class Reload {
  public:
-  // Puts its share of a configuration in force, or changes nothing. It is called again with the
-  // configuration before if a later part fails.
+  // Puts its share of a configuration in force, by difference. It is called again with the
+  // configuration before if it or a later part fails.
   using Apply = std::function<Outcome(const Config&)>;
   // What reading the files does not find: an error, or a warning for the log, or nothing.
   using Check = std::function<Result<std::string>(const Config&)>;

@@ -92,6 +92,18 @@ TEST_F(ReloadTest, GoesBackWhenAPartFails) {
   EXPECT_EQ(reload.Current()->zones[0].network_name, "Stadium");
 }
 
+TEST_F(ReloadTest, APartThatFailsHalfwayIsPutBack) {
+  std::string in_force = "Stadium";
+  reload.Add("half", [&](const Config& next) -> Outcome {
+    in_force = next.zones[0].network_name;
+    if (in_force == "Arena") return Fail("no room for the rest");
+    return {};
+  });
+  Write(Replaced(kFile, "Stadium", "Arena"));
+  EXPECT_EQ(reload.Run("test").error().message, "half: no room for the rest");
+  EXPECT_EQ(in_force, "Stadium");
+}
+
 struct Change {
   std::string what;
   std::string with;
