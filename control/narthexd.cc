@@ -161,7 +161,6 @@ Outcome Serve(const Config& config, const std::string& path) {
   cookie_keys.Start();
   auto identity = (*classifier)->maps().Identity();
   if (!identity) return Fail(identity.error());
-  if (auto saved = RememberMaps(**store, *identity); !saved) return saved;
   (*instance)->Creates(PolicyPath(config));
   PolicyWriter policy(sessions);
   if (auto written = policy.Write(config); !written) return written;
@@ -187,6 +186,9 @@ Outcome Serve(const Config& config, const std::string& path) {
       peers);
   if (!api) return Fail(api.error());
   if (auto attached = (*classifier)->Attach(); !attached) return attached;
+  // Not before: had the start failed, the store would know maps and entries that are not in force.
+  if (auto saved = sessions.SaveStart(); !saved) return saved;
+  if (auto saved = RememberMaps(**store, *identity); !saved) return saved;
   (*instance)->Keep();
 
   {

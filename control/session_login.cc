@@ -194,6 +194,7 @@ void Sessions::InsertAndBegin(std::span<Pending> pending,
     auto begun = stored ? BeginAll(*pending[i].zone, session, session.keys)
                         : Outcome(Fail(StoreError(stored.error())));
     if (begun) {
+      Audit("created", session, session.creator, clock_.BootNs());
       result = std::move(session);
       continue;
     }
@@ -201,7 +202,8 @@ void Sessions::InsertAndBegin(std::span<Pending> pending,
     result = Fail(begun.error());
     if (!stored)
       ReleaseAll(session.keys);
-    else if (auto deleted = store_.Delete(session.id); !deleted)
+    else if (auto deleted = store_.Retract(session.id, requests[pending[i].request].request_id);
+             !deleted)
       spdlog::error("session {} is in the store, but not in force: {}", session.id,
                     deleted.error().message);
   }
@@ -247,7 +249,7 @@ Result<Session> Sessions::Extend(const Target& target, Session session,
   }
   if (auto begun = BeginAll(*target.zone, session, *added); !begun) {
     // The store must not promise what the map does not hold; what was before goes back.
-    if (auto undone = store_.Shrink(before, *added); !undone)
+    if (auto undone = store_.Shrink(before, *added, request.request_id); !undone)
       spdlog::error("session {} has keys that are not in force: {}", session.id,
                     undone.error().message);
     return undo(begun.error());
@@ -275,16 +277,19 @@ std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseReq
   std::vector<Result<Session>> results(requests.size());
   std::vector<Pending> pending;
   std::set<std::pair<uint16_t, Key>> pending_keys;
+  std::set<std::string_view> pending_ids;  // of requests
   std::lock_guard lock(mutex_);
   auto flush = [&] {
+    if (pending.empty()) return;
     InsertAndBegin(pending, requests, results);
     pending.clear();
     pending_keys.clear();
+    pending_ids.clear();
   };
   auto authorise = [&](size_t i) -> Outcome {
     auto target = Check(requests[i]);
     if (!target) return Fail(target.error());
-    bool met = !requests[i].request_id.empty() && requests.size() > 1;
+    bool met = pending_ids.contains(requests[i].request_id);
     for (const Key& key : target->keys) met |= pending_keys.contains({target->zone->id, key});
     if (met) flush();
     auto repeated = Repeated(requests[i]);
@@ -298,17 +303,14 @@ std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseReq
     if (!prepared) return Fail(prepared.error());
     prepared->request = i;
     pending.push_back(std::move(*prepared));
-    if (requests.size() > 1)
-      for (const Key& key : target->keys) pending_keys.emplace(target->zone->id, key);
+    if (requests.size() == 1) return {};
+    for (const Key& key : target->keys) pending_keys.emplace(target->zone->id, key);
+    if (!requests[i].request_id.empty()) pending_ids.insert(requests[i].request_id);
     return {};
   };
   for (size_t i = 0; i < requests.size(); ++i)
     if (auto done = authorise(i); !done) results[i] = Fail(done.error());
-  std::vector<size_t> created;
-  for (const Pending& each : pending) created.push_back(each.request);
   flush();
-  if (requests.size() == 1 && created.size() == 1 && results[0])
-    Audit("created", *results[0], requests[0].creator, clock_.BootNs());
   if (wake_ && std::any_of(results.begin(), results.end(), [](const auto& each) { return !!each; }))
     wake_();
   return results;

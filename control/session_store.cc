@@ -150,6 +150,7 @@ Outcome SessionStore::PrepareAll() {
        "policy"},
       {&last_number_, "SELECT max(id) FROM session"},
       {&insert_request_, "INSERT INTO request VALUES (?,?,?,?)"},
+      {&delete_request_, "DELETE FROM request WHERE id=?"},
       {&find_request_, "SELECT id, digest, session_id FROM request WHERE id=?"},
       {&forget_requests_, "DELETE FROM request WHERE made_boot_ns<?"},
       {&get_meta_, "SELECT value FROM meta WHERE key=?"},
@@ -257,25 +258,39 @@ Outcome SessionStore::Update(const Session& session, std::span<const SessionKey>
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
   if (auto done = UpdateSession(session); !done) return done;
-  for (const SessionKey& entry : session.keys) {
-    Query query(*database_, bind_key_.get());
-    BindMac(BindKey(query.Bind(session.zone), entry.key), entry.bound);
-    if (auto done = query.Run(); !done) return done;
-  }
+  if (auto done = BindKeys(session); !done) return done;
   if (auto done = InsertKeys(session, added); !done) return done;
   if (auto done = InsertRequest(request); !done) return done;
   return (*transaction)->Commit();
 }
 
-Outcome SessionStore::Shrink(const Session& session, std::span<const SessionKey> removed) {
+Outcome SessionStore::BindKeys(const Session& session) {
+  for (const SessionKey& entry : session.keys) {
+    Query query(*database_, bind_key_.get());
+    BindMac(BindKey(query.Bind(session.zone), entry.key), entry.bound);
+    if (auto done = query.Run(); !done) return done;
+  }
+  return {};
+}
+
+Outcome SessionStore::Shrink(const Session& session, std::span<const SessionKey> removed,
+                             const std::string& request_id) {
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
   if (auto done = UpdateSession(session); !done) return done;
+  if (auto done = BindKeys(session); !done) return done;
+  if (auto done = DeleteRequest(request_id); !done) return done;
   for (const SessionKey& entry : removed) {
     Query query(*database_, delete_key_.get());
     if (auto done = BindKey(query.Bind(session.zone), entry.key).Run(); !done) return done;
   }
   return (*transaction)->Commit();
+}
+
+// None has the empty id.
+Outcome SessionStore::DeleteRequest(const std::string& id) {
+  Query query(*database_, delete_request_.get());
+  return query.Bind(id).Run();
 }
 
 Outcome SessionStore::DeleteSession(int64_t number) {
@@ -286,10 +301,12 @@ Outcome SessionStore::DeleteSession(int64_t number) {
   return {};
 }
 
-Outcome SessionStore::Delete(const std::string& id) {
-  Session session;
-  session.id = id;
-  return DeleteAll({&session, 1});
+Outcome SessionStore::Retract(const std::string& id, const std::string& request_id) {
+  auto transaction = Transaction::Begin(*database_);
+  if (!transaction) return Fail(transaction.error());
+  if (auto done = DeleteSession(SessionNumber(id)); !done) return done;
+  if (auto done = DeleteRequest(request_id); !done) return done;
+  return (*transaction)->Commit();
 }
 
 Outcome SessionStore::DeleteAll(std::span<const Session> sessions) {

@@ -61,9 +61,11 @@ class SessionStore {
   // bound to.
   Outcome Update(const Session& session, std::span<const SessionKey> added,
                  const RequestRecord* request);
-  // Undoes Update: the session as given, without these keys.
-  Outcome Shrink(const Session& session, std::span<const SessionKey> removed);
-  Outcome Delete(const std::string& id);
+  // Undoes Update: the session as given, without these keys, its request never made.
+  Outcome Shrink(const Session& session, std::span<const SessionKey> removed,
+                 const std::string& request_id);
+  // Undoes Insert, for one session.
+  Outcome Retract(const std::string& id, const std::string& request_id);
   Outcome DeleteAll(std::span<const Session> sessions);
 
   Result<std::optional<Session>> FindById(const std::string& id);
@@ -110,6 +112,8 @@ class SessionStore {
   Outcome InsertSession(const Session& session);
   Outcome InsertKeys(const Session& session, std::span<const SessionKey> keys);
   Outcome InsertRequest(const RequestRecord* request);
+  Outcome DeleteRequest(const std::string& id);
+  Outcome BindKeys(const Session& session);
   Outcome UpdateSession(const Session& session);
   Outcome DeleteSession(int64_t number);
   Result<std::vector<Session>> Read(Query& query);
@@ -121,7 +125,7 @@ class SessionStore {
   Statement insert_key_, save_key_, bind_key_, delete_key_, delete_keys_;
   Statement by_id_, by_key_, list_, expired_, next_expiry_, count_, keys_, all_keys_, policy_uses_,
       last_number_;
-  Statement insert_request_, find_request_, forget_requests_, get_meta_, set_meta_;
+  Statement insert_request_, delete_request_, find_request_, forget_requests_, get_meta_, set_meta_;
 };
 
 }  // namespace narthex

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <memory>
 #include <unordered_map>
 
 #include "control/sessions.h"
@@ -10,7 +11,8 @@
 namespace narthex {
 namespace {
 
-constexpr size_t kEndedAtATime = 256;  // between batches, others get the lock
+constexpr size_t kEndedAtATime = 256;       // between batches, others get the lock
+constexpr size_t kForgottenAtATime = 4096;  // at the start, when nobody waits for the lock
 constexpr size_t kSavedInACommit = 1024;
 constexpr uint32_t kLookedAtInALock = 65536;
 
@@ -33,12 +35,25 @@ struct Sessions::Restored {
   std::vector<Limited> limited;  // sessions with a policy
   std::unordered_map<int64_t, size_t> limited_by_session;
   std::vector<std::pair<std::string, SessionKey>> homeless;  // zone's name, key
+  std::unordered_map<int64_t, Usage> rowless;  // sessions of homeless keys, with a row in the store
 };
 
-Result<Sessions::Restored> Sessions::ReadStore() {
+// What was over before this start goes first: its entries and rows are nobody's from now on, and
+// the next session may get them.
+Outcome Sessions::ForgetExpired(int64_t now_ns) {
+  for (;;) {
+    auto expired = store_.Expired(now_ns, kForgottenAtATime);
+    if (!expired) return Fail(expired.error());
+    if (expired->empty()) return {};
+    if (auto deleted = store_.DeleteAll(*expired); !deleted) return deleted;
+    for (const Session& session : *expired) Audit("expired", session, "time", now_ns);
+  }
+}
+
+Result<Sessions::Restored> Sessions::ReadStore(int64_t now_ns) {
   Restored restored;
   const ZoneConfig* zone = nullptr;
-  auto read = store_.ForEachKey(clock_.BootNs(), [&](const StoredKey& stored) {
+  auto read = store_.ForEachKey(now_ns, [&](const StoredKey& stored) {
     const SessionKey& entry = stored.key;
     if (zone == nullptr || zone->name != stored.zone)
       zone = layout_.ZoneByName(std::string(stored.zone));
@@ -46,6 +61,7 @@ Result<Sessions::Restored> Sessions::ReadStore() {
                 (!entry.key.IsAddress() || layout_.ZoneOf(entry.key) == zone);
     if (!fits) {
       restored.homeless.emplace_back(stored.zone, entry);
+      if (stored.limits != 0) restored.rowless.emplace(stored.session, stored.usage);
       return;
     }
     if (!stored.policy.empty() &&
@@ -118,22 +134,25 @@ Outcome Sessions::SaveRestored(const Restored& restored) {
     if (limited.row != limited.stored_row)
       usage_updates.push_back({limited.session, limited.row,
                                limited.row == 0 ? limited.usage : limits_.Read(limited.row)});
+  for (const auto& [session, usage] : restored.rowless)
+    if (!restored.limited_by_session.contains(session))
+      usage_updates.push_back({session, 0, usage});
   return store_.Save(key_updates, usage_updates);
 }
 
 Result<ReconcileReport> Sessions::Start(const std::vector<PolicyConfig>& policies) {
   std::lock_guard lock(mutex_);
-  if (auto applied = policies_.Apply(policies, clock_.BootNs()); !applied)
-    return Fail(applied.error());
+  const int64_t now_ns = clock_.BootNs();
+  if (auto applied = policies_.Apply(policies, now_ns); !applied) return Fail(applied.error());
   auto last = store_.LastNumber();
   if (!last) return Fail(last.error());
   last_number_ = *last < kLargestTime ? *last : 0;
-  auto restored = ReadStore();
+  if (auto forgotten = ForgetExpired(now_ns); !forgotten) return Fail(forgotten.error());
+  auto restored = ReadStore(now_ns);
   if (!restored) return Fail(restored.error());
   RestoreLimits(*restored);
   auto report = map_.Reconcile(restored->wanted);
   if (!report) return report;
-  if (auto saved = SaveRestored(*restored); !saved) return Fail(saved.error());
   size_t homeless = restored->homeless.size();
   for (const WantedEntry& entry : restored->wanted) homeless += entry.slot == kNoSlot;
   homeless_ = homeless > 0;
@@ -142,7 +161,17 @@ Result<ReconcileReport> Sessions::Start(const std::vector<PolicyConfig>& policie
         "{} keys of stored sessions are none of this configuration's, or find sessions.capacity "
         "used up: they are not in force",
         homeless);
+  save_start_ = [this, kept = std::make_shared<Restored>(std::move(*restored))] {
+    return SaveRestored(*kept);
+  };
   return report;
+}
+
+Outcome Sessions::SaveStart() {
+  std::lock_guard lock(mutex_);
+  auto saved = save_start_();
+  save_start_ = nullptr;
+  return saved;
 }
 
 // ---- policies ------------------------------------------------------------------------------

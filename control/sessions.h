@@ -70,6 +70,9 @@ class Sessions {
 
   // Brings the maps to what the store and these policies say; once, before anything else.
   Result<ReconcileReport> Start(const std::vector<PolicyConfig>& policies);
+  // Tells the store which entries and rows Start gave; once, as soon as these maps are the ones in
+  // force. A start that fails before leaves what the maps that stay in force need.
+  Outcome SaveStart();
 
   Result<Session> Authorise(const AuthoriseRequest& request);
   // Each by itself, with one commit for all new sessions: an answer for each, in order.
@@ -146,7 +149,8 @@ class Sessions {
   std::string NewId();
 
   struct Restored;  // what Start knows of the sessions in the store
-  Result<Restored> ReadStore();
+  Outcome ForgetExpired(int64_t now_ns);
+  Result<Restored> ReadStore(int64_t now_ns);
   void RestoreLimits(Restored& restored);
   Outcome SaveRestored(const Restored& restored);
   Outcome SaveKeys(size_t most);
@@ -162,6 +166,7 @@ class Sessions {
   const Neighbours& neighbours_;
   const std::chrono::seconds max_duration_;
   std::function<void()> wake_;
+  std::function<Outcome()> save_start_;
   std::map<uint16_t, std::set<Address>> own_;  // by zone
   int64_t last_number_ = 0;                    // of the newest session
   bool homeless_ = false;                      // the store has keys that have no entry

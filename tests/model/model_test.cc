@@ -98,6 +98,7 @@ class ModelTest : public ClassifierFixture {
                                                    clock_, neighbours_, std::chrono::hours(24)});
     auto started = sessions_->Start(config_.policies);
     ASSERT_TRUE(started) << started.error().message;
+    ASSERT_TRUE(sessions_->SaveStart());
   }
 
   std::vector<std::string> SomeKeys() {

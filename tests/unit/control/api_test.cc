@@ -37,6 +37,7 @@ class ApiTest : public testing::Test {
   ApiTest() {
     config.run_dir = directory.path();
     EXPECT_TRUE(sessions.Start({}));
+    EXPECT_TRUE(sessions.SaveStart());
     EXPECT_TRUE(policy.Write(config));
     auto listening = ApiServer::Listen(path, {&session_service, &gateway_service}, peers);
     EXPECT_TRUE(listening) << listening.error().message;

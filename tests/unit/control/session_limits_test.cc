@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions with policies, with keys of all kinds, and bound to a MAC address.
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <sstream>
 
 #include "control/sessions.h"
 #include "tests/unit/control/fakes.h"
@@ -42,7 +47,7 @@ class SessionLimitsTest : public testing::Test {
     auto started = sessions->Start(config.policies);
     if (!started) return Fail(started.error());
     report = *started;
-    return {};
+    return sessions->SaveStart();
   }
   // The machine starts again: the store is all that is left.
   void Reboot(int64_t off_s) {
@@ -336,6 +341,22 @@ TEST_F(SessionLimitsTest, APolicyKeepsItsRowAndCannotGoWhileItIsUsed) {
   EXPECT_FALSE(Restart());
 }
 
+// The store may still name a row that is somebody else's by now.
+TEST_F(SessionLimitsTest, ASessionWithoutAPlaceHasNoPartInTheRowsOfOthers) {
+  ASSERT_TRUE(Authorise({"2001:db8:51:1::/64"}, "gold"));
+  config.zones[0].ipv6_session_lengths = {128};
+  layout = Layout(config);
+  ASSERT_TRUE(Restart());
+  clock.Advance(300);
+  ASSERT_TRUE(Authorise({"10.51.1.2"}, "gold"));
+  clock.Advance(301);
+  ASSERT_TRUE(sessions->EndExpired());
+  ASSERT_TRUE(sessions->Find("sessions/10.51.1.2"));
+  Row("10.51.1.2").used_up = 1000;
+  ASSERT_TRUE(sessions->EndSpent());
+  EXPECT_FALSE(sessions->Find("sessions/10.51.1.2")) << "its quota is used up";
+}
+
 // ---- many at once --------------------------------------------------------------------------
 
 TEST_F(SessionLimitsTest, ABatchAnswersForEachAndStopsForNone) {
@@ -368,6 +389,42 @@ TEST_F(SessionLimitsTest, ABatchThatDoesNotFitIsInForceAsFarAsItDoes) {
   for (int i = 0; i < 6; ++i) EXPECT_EQ(results[i].has_value(), i < 4);
   EXPECT_EQ(results[5].error().kind, ErrorKind::kExhausted);
   EXPECT_EQ(*sessions->Count(), 4u);
+}
+
+TEST_F(SessionLimitsTest, ABatchKnowsItsOwnRequestIds) {
+  auto wish = [](const char* key, const char* id) {
+    return AuthoriseRequest{{key}, "", seconds(60), false, id, "t", "", ""};
+  };
+  const AuthoriseRequest requests[] = {wish("10.51.1.2", "a"), wish("10.51.1.3", "b"),
+                                       wish("10.51.1.4", "b"), wish("10.51.1.2", "a")};
+  auto results = sessions->AuthoriseAll(requests);
+  ASSERT_TRUE(results[0]);
+  ASSERT_TRUE(results[1]);
+  ASSERT_FALSE(results[2]);
+  EXPECT_EQ(results[2].error().message, "request_id: was used for another request");
+  ASSERT_TRUE(results[3]);
+  EXPECT_EQ(results[3]->id, results[0]->id);
+}
+
+TEST_F(SessionLimitsTest, EachSessionOfABatchIsAudited) {
+  std::ostringstream log;
+  auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("t", std::make_shared<spdlog::sinks::ostream_sink_st>(log)));
+  std::vector<AuthoriseRequest> requests;
+  for (const char* key : {"10.51.1.2", "10.51.1.3", "10.51.1.2", "10.51.1.4"})
+    requests.push_back({{key}, "", seconds(60), false, "", "uid:7", "", ""});
+  auto results = sessions->AuthoriseAll(requests);
+  spdlog::set_default_logger(before);
+  for (int i : {0, 1, 3}) {
+    ASSERT_TRUE(results[i]);
+    EXPECT_NE(log.str().find("audit: created session " + results[i]->id + " of " +
+                             requests[i].keys[0] + " in zone 'lobby', 60 s left, by uid:7"),
+              std::string::npos)
+        << log.str();
+  }
+  const std::string text = log.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3) << text;
 }
 
 // ---- accounts ------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ TEST_F(SessionStoreTest, InsertsAllOrNothing) {
 TEST_F(SessionStoreTest, DeletesASessionWithItsAddresses) {
   auto store = Open();
   ASSERT_TRUE(store->Insert(Make("0000000000000001", "10.51.1.2", 60), nullptr));
-  ASSERT_TRUE(store->Delete("0000000000000001"));
+  ASSERT_TRUE(store->Retract("0000000000000001", ""));
   EXPECT_FALSE(*store->FindByKey("lobby", *ParseKey("10.51.1.2")));
 }
 

@@ -32,6 +32,7 @@ class SessionsTest : public testing::Test {
     auto started = sessions->Start(config.policies);
     ASSERT_TRUE(started) << started.error().message;
     report = *started;
+    ASSERT_TRUE(sessions->SaveStart());
   }
   Result<Session> Authorise(std::vector<std::string> addresses, int64_t for_s, bool extend = false,
                             std::string request_id = "") {
@@ -178,6 +179,25 @@ TEST_F(SessionsTest, RollsBackWhenTheMapRefuses) {
     EXPECT_TRUE(Authorise({address}, 60)) << "an entry was lost";
 }
 
+// The portal that asks again with the same id must not be told of a login that is not in force.
+TEST_F(SessionsTest, ARequestThatTheMapRefusedWasNeverMade) {
+  for (bool extend : {false, true}) {
+    if (extend) {
+      ASSERT_TRUE(Authorise({"10.51.1.2"}, 60));
+    }
+    table.refuse_keys = true;
+    EXPECT_EQ(KindOf(Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 90, true, "r1")),
+              ErrorKind::kExhausted);
+    table.refuse_keys = false;
+    auto again = Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 90, true, "r1");
+    ASSERT_TRUE(again) << again.error().message;
+    EXPECT_EQ(Passes("2001:db8:51:1::2"), 90);
+    ASSERT_TRUE(sessions->Terminate("sessions/10.51.1.2", "t"));
+    clock.Advance(2 * 86400);  // ids are forgotten
+    ASSERT_TRUE(sessions->SaveCounters());
+  }
+}
+
 TEST_F(SessionsTest, RefusesWhenFullAndTouchesNoOldSession) {
   for (const char* address : {"2001:db8:51:1::2", "2001:db8:51:1::3", "2001:db8:51:1::4"})
     ASSERT_TRUE(Authorise({address}, 60));
@@ -245,6 +265,50 @@ TEST_F(SessionsTest, ARestartTouchesNothingThatAgrees) {
   EXPECT_EQ(report.added + report.removed, 0u);
   EXPECT_EQ(table.keys.size(), before.size());
   EXPECT_EQ(sessions->Find("sessions/10.51.1.2")->keys[0].counters.packets_up, 4u);
+}
+
+// Its entry belongs to whoever comes next, although the store still names it.
+TEST_F(SessionsTest, WhatExpiredWhileNothingRanHasNoPartInWhatFollows) {
+  ASSERT_TRUE(Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 60));
+  clock.Advance(61);
+  Restart();
+  EXPECT_TRUE(Authorise({"10.51.1.2"}, 60)) << "before anybody has cleared up";
+  const char* addresses[] = {"2001:db8:51:1::3", "2001:db8:51:1::4", "2001:db8:51:1::5"};
+  ASSERT_TRUE(Authorise({addresses[0]}, 60));
+  ASSERT_TRUE(sessions->EndExpired());
+  ASSERT_TRUE(Authorise({addresses[1]}, 60));
+  ASSERT_TRUE(Authorise({addresses[2]}, 60));
+  EXPECT_EQ(KindOf(Authorise({"2001:db8:51:1::6"}, 60)), ErrorKind::kExhausted);
+  std::set<nx_session*> entries;
+  for (const char* address : addresses) {
+    EXPECT_EQ(Passes(address), 60);
+    entries.insert(table.Find(layout, 1, address));
+  }
+  EXPECT_EQ(entries.size(), 3u) << "an entry for each";
+}
+
+// The maps with the counters stay in force then, and the next start finds its way in them.
+TEST_F(SessionsTest, AStartThatFailsLeavesTheStoreAsItWas) {
+  ASSERT_TRUE(Authorise({"2001:db8:51:1::3"}, 60));
+  ASSERT_TRUE(Authorise({"2001:db8:51:1::2"}, 60));
+  ASSERT_TRUE(sessions->Terminate("sessions/2001:db8:51:1::3", "t"));
+  table.Find(layout, 1, "2001:db8:51:1::2")->packets_up = 4;
+  {
+    Config wider = TwoZones(9);
+    wider.zones[1].pools = {P("10.52.0.0/24")};
+    Layout other_layout{wider};
+    FakeTable other{other_layout};
+    SessionMap other_map(other_layout, other);
+    LimitMap other_limits(other);
+    PolicyTable other_policies(*store, other);
+    Sessions failing({*store, other_map, other_limits, other_policies, other_layout, clock,
+                      neighbours, std::chrono::hours(24)});
+    ASSERT_TRUE(failing.Start(wider.policies));
+  }
+  Restart();
+  EXPECT_EQ(report.kept, 1u);
+  EXPECT_EQ(report.removed, 0u);
+  EXPECT_EQ(sessions->Find("sessions/2001:db8:51:1::2")->keys[0].counters.packets_up, 4u);
 }
 
 TEST_F(SessionsTest, ARebootBringsSessionsAndCountersBack) {
