@@ -25,6 +25,8 @@ static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet
 	standing = find_sender(&zone_config, p, &account);
 	if (standing != STRANGER && zone_config.bind && !place_allows(&zone_config, p, account.index))
 		return NX_REASON_BINDING;
+	if (account.by_via)
+		note_via(&zone_config, &p->flow, &account);
 	if (standing == FRESH) {
 		reason = judge_sticky(ctx, p, reply);
 		if (reason != UNDECIDED)

@@ -33,7 +33,8 @@ struct account {
 	struct nx_session *session;
 	struct allowance allowance;
 	__u32 index;
-	int fast;
+	__u8 fast;
+	__u8 by_via; /* a MAC or line session's: what its address is, `via` must be told */
 };
 
 /* What an entry says of a packet now. */
@@ -139,7 +140,8 @@ static __always_inline enum standing find_line_account(zone_constants zone, cons
 	return find_key_account(&key, a);
 }
 
-/* Notes that the address is used by a MAC or line session, for the way back. */
+/* Notes that the address is used by a MAC or line session, for the way back: only if it may be used
+ * from where the packet came, or a stolen MAC address would take up the session's addresses. */
 static __always_inline void note_via(zone_constants zone, const struct nx_flow *flow,
 				     const struct account *a)
 {
@@ -174,8 +176,7 @@ static __always_inline enum standing find_sender(zone_constants zone, const stru
 		standing = find_mac_account(zone, p, a);
 	if (standing == STRANGER && zone->kinds & NX_KIND_LINE)
 		standing = find_line_account(zone, p, a);
-	if (standing != STRANGER)
-		note_via(zone, &p->flow, a);
+	a->by_via = standing != STRANGER;
 	return standing;
 }
 

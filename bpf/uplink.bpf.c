@@ -84,7 +84,9 @@ static __always_inline enum nx_reason judge_zone(struct xdp_md *ctx, zone_consta
 	if (find_receiver(zone, &p->flow, &account) == STRANGER)
 		return judge_stranger(ctx, zone, p);
 	reason = charge(&account, NX_LEDGER_DOWN, p);
-	return reason == UNDECIDED ? NX_REASON_DOWNLINK_AUTHORISED : reason;
+	if (reason == UNDECIDED)
+		return NX_REASON_DOWNLINK_AUTHORISED;
+	return zone->mode == NX_MODE_ENFORCE ? reason : NX_REASON_DOWNLINK_MODE;
 }
 
 /* Index of the zone whose client the flow has, or NX_MAX_ZONES. */

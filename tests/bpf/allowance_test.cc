@@ -121,6 +121,30 @@ TEST_F(Allowance, IsSharedByTheKeysOfASession) {
   EXPECT_EQ(Entry(slot).bytes_up, 2 * kFrame);
 }
 
+// A session that has used up its quota is over; what then authorises the packet pays for it.
+TEST_F(Allowance, ThatIsOverIsNotChargedForAnotherSession) {
+  Begin({.up = BytesPerSecond(1, 0),
+         .throttled_up = BytesPerSecond(1, 0),
+         .quota_up = kFrame,
+         .at_quota = NX_AT_QUOTA_PORTAL},
+        {.used_up = kFrame});
+  uint32_t slot = AuthoriseKey(MacKey(kClientMac), BootNow() + 600 * kSecond);
+  for (int i = 0; i < 3; i++) EXPECT_STREQ(ReasonName(Run(kUp).reason), "AUTHORISED") << i;
+  EXPECT_EQ(Entry(slot).bytes_up, 3 * kFrame);
+  EXPECT_EQ(Limits(kRow).used_up, kFrame);
+}
+
+TEST_F(Allowance, StopsNothingInAZoneThatDoesNotEnforce) {
+  for (nx_mode mode : {NX_MODE_MONITOR, NX_MODE_BYPASS}) {
+    Load({.mode = mode});
+    Begin({.quota_total = 1, .at_quota = NX_AT_QUOTA_BLOCK}, {.used_up = 1});
+    EXPECT_EQ(Run(kUp).action, XDP_PASS) << mode;
+    Outcome down = RunDownlink(kDown);
+    EXPECT_EQ(down.action, XDP_PASS) << mode;
+    EXPECT_STREQ(ReasonName(down.reason), "DOWNLINK_MODE") << mode;
+  }
+}
+
 TEST_F(Allowance, OfIdleTimeEndsWithoutPacketsFromTheClient) {
   const auto now_s = static_cast<uint32_t>(BootNow() / kSecond);
   struct {

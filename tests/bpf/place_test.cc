@@ -81,4 +81,18 @@ TEST_F(Places, BindMacSessionsToTheirVlanToo) {
   EXPECT_STREQ(ReasonName(Run(Ethernet{} / Vlan{.id = 20} / Ipv4{} / Tcp{}).reason), "BINDING");
 }
 
+// Who has stolen a MAC address takes neither the session's addresses nor its way back.
+TEST_F(Places, ThatRefuseLeadNothingBack) {
+  Load({.kinds = NX_KIND_MAC, .bind = NX_BIND_VLAN});
+  uint32_t slot = AuthoriseKey(MacKey(kClientMac), BootNow() + 60 * kSecond);
+  const Bytes down = Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.66"} / Udp{};
+  Run(Ethernet{} / Vlan{.id = 10} / Ipv4{} / Tcp{});
+  EXPECT_STREQ(
+      ReasonName(
+          Run(Ethernet{} / Vlan{.id = 20} / Ipv4{.src = "10.51.1.66"} / Udp{.dport = 443}).reason),
+      "BINDING");
+  EXPECT_STREQ(ReasonName(RunDownlink(down).reason), "UNSOLICITED");
+  EXPECT_EQ(Entry(slot).addresses, 1);
+}
+
 }  // namespace narthex::test
