@@ -78,6 +78,7 @@ class Classifier : public Gateway {
     int program = -1;
     int sockets = -1;     // xsks_map; -1: has none
     int vlan_table = -1;  // vlan_zones; -1: has none
+    Fd left_table;        // one that a start left unsettled, perhaps in force
     Fd link;
     Fd old_program;         // what the link held before
     bool new_link = false;  // attached by this start
@@ -95,8 +96,8 @@ class Classifier : public Gateway {
   Outcome MapWorkers();
   Outcome LockPins();
   Outcome PinAll();
-  Outcome PinVlanTable(const Interface& interface);
-  void SettleVlanTable(const Interface& interface);
+  Outcome PinVlanTable(Interface& interface);
+  void SettleVlanTable(Interface& interface);
   Outcome AttachOne(Interface& interface);
   Outcome SwitchLink(Interface& interface, Fd link);
   Outcome NewLink(Interface& interface);

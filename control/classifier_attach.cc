@@ -125,15 +125,18 @@ Outcome Classifier::PinAll() {
 }
 
 // The kernel empties a table of programs when its last pin or descriptor goes, so the new one is
-// pinned before its program is attached, and the old one stays until then.
-Outcome Classifier::PinVlanTable(const Interface& interface) {
-  if (interface.vlan_table < 0) return {};
+// pinned before its program is attached, and the old one stays until then. So does one that a start
+// has attached, but was killed before it gave it its name.
+Outcome Classifier::PinVlanTable(Interface& interface) {
   std::string path = Directory(interface) + "/vlan_zones-new";
+  interface.left_table = OpenPin(path);
   unlink(path.c_str());
+  if (interface.vlan_table < 0) return {};
   return created_.Pin(interface.vlan_table, path);
 }
 
-void Classifier::SettleVlanTable(const Interface& interface) {
+void Classifier::SettleVlanTable(Interface& interface) {
+  interface.left_table = Fd();
   std::string path = Directory(interface) + "/vlan_zones";
   if (interface.vlan_table < 0)
     unlink(path.c_str());
@@ -228,7 +231,7 @@ Outcome Classifier::Attach() {
     }
   }
   created_.Keep();
-  for (const Interface& interface : interfaces_) SettleVlanTable(interface);
+  for (Interface& interface : interfaces_) SettleVlanTable(interface);
   if (auto started = StartClock(); !started) return started;
   if (auto replaced = maps_.ReplaceUnfit(); !replaced) return replaced;
   DropRemovedInterfaces();

@@ -45,6 +45,9 @@ Outcome CheckPlain(size_t field, size_t kind, std::string_view text) {
           fmt::format("write '{}': a suffix is a domain and all below it", text.substr(1)));
     if (text.find_first_of("/:@ ") != text.npos && !text.starts_with('['))
       return wrong(fmt::format("'{}' is no host name; it has neither scheme nor port", text));
+    if (text.ends_with('.'))
+      return wrong(fmt::format("write '{}': hosts are compared without their last dot",
+                               text.substr(0, text.size() - 1)));
     if (text.find_first_of("*?") != text.npos)
       return wrong(fmt::format("'{}' is no host name; for wildcards write {{ glob = [\"{}\"] }}",
                                text, text));

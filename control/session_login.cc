@@ -257,7 +257,8 @@ Result<Session> Sessions::Extend(const Target& target, Session session,
   for (const SessionKey& entry : session.keys) {
     if (entry.slot == kNoSlot) continue;
     map_.SetBound(entry.slot, entry.bound);
-    map_.SetExpiry(entry.slot, session.expires_boot_ns);
+    // Another row of limits comes with the new end, not after it (SessionMap::SetLimits).
+    if (session.limits == before.limits) map_.SetExpiry(entry.slot, session.expires_boot_ns);
   }
   EnforceLimits(session, before.limits);
   if (session.limits != 0) {

@@ -224,6 +224,11 @@ Outcome SessionMap::SweepVia(int64_t now_ns) {
   for (const auto& [slot, count] : addresses)
     if (slot < layout_.entries())
       std::atomic_ref(Entry(slot).addresses).store(count, std::memory_order_relaxed);
+  // A session may have lost all its addresses to others: then no row leads to it.
+  for (uint32_t slot = layout_.pool_entries(); slot < free_.untouched(); ++slot) {
+    if (!IsLive(slot) || KeyOf(slot).kind == NX_KEY_ADDRESS || addresses.contains(slot)) continue;
+    std::atomic_ref(Entry(slot).addresses).store(0, std::memory_order_relaxed);
+  }
   for (uint32_t slot : retired_) free_.Give(slot);
   retired_.clear();
   return {};

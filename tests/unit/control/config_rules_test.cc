@@ -54,6 +54,7 @@ TEST(ParseRules, RefusesWithPlaceAndKey) {
       {start + "host = \"http://a/\"\n", "f:4:8: key 'rule.host': 'http://a/' is no host name"},
       {start + "host = \"*.a.test\"\n", "f:4:8: key 'rule.host': '*.a.test' is no host name; for"},
       {start + "host = { suffix = [\".a.test\"] }\n", "f:4:20: key 'rule.host.suffix': write 'a.t"},
+      {start + "host = \"a.test.\"\n", "f:4:8: key 'rule.host': write 'a.test': hosts are"},
       {start + "path = \"x\"\n", "f:4:8: key 'rule.path': path 'x' does not begin"},
       {start + "path = { glob = [\"a\\u0001\"] }\n", "f:4:18: key 'rule.path.glob': control"},
       {start + "location = \"/x\"\n", "f:4:12: key 'rule.location': "},

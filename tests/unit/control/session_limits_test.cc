@@ -186,6 +186,15 @@ TEST_F(SessionLimitsTest, SavingForgetsUnusedAddressesAndCountsTheOthers) {
   EXPECT_EQ(table.entries[slot].addresses, 1);
 }
 
+// No row leads to a session whose addresses all went to others: it may use new ones still.
+TEST_F(SessionLimitsTest, SavingForgetsTheAddressesOfWhoLostThemAll) {
+  ASSERT_TRUE(Authorise({"02:00:00:00:00:01"}));
+  uint32_t slot = table.keys.begin()->second;
+  table.entries[slot].addresses = NX_MAX_VIA;
+  ASSERT_TRUE(sessions->SaveCounters());
+  EXPECT_EQ(table.entries[slot].addresses, 0);
+}
+
 // ---- policies ------------------------------------------------------------------------------
 
 TEST(PolicyRow, IsAVirtualSchedule) {
