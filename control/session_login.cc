@@ -209,11 +209,10 @@ void Sessions::InsertAndBegin(std::span<Pending> pending,
   }
 }
 
-Result<Session> Sessions::Extend(const Target& target, Session session,
-                                 const AuthoriseRequest& request) {
-  const Session before = session;
+Result<Sessions::Extension> Sessions::PrepareExtension(const Target& target, Session session,
+                                                       const AuthoriseRequest& request) {
   auto has = [&](const Key& key) {
-    return std::any_of(before.keys.begin(), before.keys.end(),
+    return std::any_of(session.keys.begin(), session.keys.end(),
                        [&](const SessionKey& entry) { return entry.key == key; });
   };
   std::vector<Key> fresh;
@@ -222,52 +221,76 @@ Result<Session> Sessions::Extend(const Target& target, Session session,
   if (session.keys.size() + fresh.size() > kMaxKeys)
     return Fail(ErrorKind::kInvalid,
                 fmt::format("keys: session {} would have more than {}", session.id, kMaxKeys));
-  for (SessionKey& entry : session.keys)
+  Extension extension{0, target.zone, target.policy, session, session, {}};
+  Session& next = extension.session;
+  for (SessionKey& entry : next.keys)
     if (!target.mac.IsNone() && target.zone->bind_mac && entry.key.IsAddress() &&
         std::find(target.keys.begin(), target.keys.end(), entry.key) != target.keys.end())
       entry.bound = target.mac;
   auto added = ReserveAll(target, fresh);
   if (!added) return Fail(added.error());
-  auto undo = [&](const Error& error) {
-    if (session.limits != before.limits) limits_.End(session.limits);
-    return Fail(error);
-  };
+  extension.added = std::move(*added);
+  ReadCounters(next);
+  next.expires_boot_ns = clock_.BootNs() + request.duration.count();
+  if (request.policy.empty()) return extension;
+  if (auto changed = ChangeLimits(next, request.policy, target.policy); !changed) {
+    ReleaseAll(extension.added);
+    return Fail(changed.error());
+  }
+  return extension;
+}
 
-  ReadCounters(session);
-  session.expires_boot_ns = clock_.BootNs() + request.duration.count();
-  if (!request.policy.empty()) {
-    if (auto changed = ChangeLimits(session, request.policy, target.policy); !changed) {
-      ReleaseAll(*added);
-      return Fail(changed.error());
-    }
-  }
-  RequestRecord record;
-  if (auto stored = store_.Update(session, *added, RecordOf(request, session.id, record));
-      !stored) {
-    ReleaseAll(*added);
-    return undo(StoreError(stored.error()));
-  }
-  if (auto begun = BeginAll(*target.zone, session, *added); !begun) {
+// One that is in the store: in the map, too, or out of the store again.
+Outcome Sessions::BeginExtension(Extension& extension, const AuthoriseRequest& request) {
+  Session& session = extension.session;
+  if (auto begun = BeginAll(*extension.zone, session, extension.added); !begun) {
     // The store must not promise what the map does not hold; what was before goes back.
-    if (auto undone = store_.Shrink(before, *added, request.request_id); !undone)
+    if (auto undone = store_.Shrink(extension.before, extension.added, request.request_id); !undone)
       spdlog::error("session {} has keys that are not in force: {}", session.id,
                     undone.error().message);
-    return undo(begun.error());
+    return begun;
   }
   for (const SessionKey& entry : session.keys) {
     if (entry.slot == kNoSlot) continue;
     map_.SetBound(entry.slot, entry.bound);
     // Another row of limits comes with the new end, not after it (SessionMap::SetLimits).
-    if (session.limits == before.limits) map_.SetExpiry(entry.slot, session.expires_boot_ns);
+    if (session.limits == extension.before.limits)
+      map_.SetExpiry(entry.slot, session.expires_boot_ns);
   }
-  EnforceLimits(session, before.limits);
+  EnforceLimits(session, extension.before.limits);
   if (session.limits != 0) {
-    if (target.policy != 0) limits_.SetPolicy(session.limits, target.policy);
+    if (extension.policy != 0) limits_.SetPolicy(session.limits, extension.policy);
     limits_.Touch(session.limits, clock_.BootNs());
   }
-  session.keys.insert(session.keys.end(), added->begin(), added->end());
-  Audit("extended", session, request.creator, clock_.BootNs());
-  return session;
+  session.keys.insert(session.keys.end(), extension.added.begin(), extension.added.end());
+  return {};
+}
+
+// As InsertAndBegin: all of them in one commit.
+void Sessions::UpdateAndBegin(std::span<Extension> extensions,
+                              std::span<const AuthoriseRequest> requests,
+                              std::vector<Result<Session>>& results) {
+  std::vector<SessionStore::SessionUpdate> updates;
+  std::vector<RequestRecord> records;
+  for (const Extension& each : extensions) {
+    updates.push_back({&each.session, each.added});
+    RequestRecord record;
+    if (RecordOf(requests[each.request], each.session.id, record) != nullptr)
+      records.push_back(std::move(record));
+  }
+  auto stored = store_.UpdateAll(updates, records);
+  for (Extension& each : extensions) {
+    const AuthoriseRequest& request = requests[each.request];
+    auto begun = stored ? BeginExtension(each, request) : Outcome(Fail(StoreError(stored.error())));
+    if (begun) {
+      Audit("extended", each.session, request.creator, clock_.BootNs());
+      results[each.request] = std::move(each.session);
+      continue;
+    }
+    if (!stored) ReleaseAll(each.added);
+    if (each.session.limits != each.before.limits) limits_.End(each.session.limits);
+    results[each.request] = Fail(begun.error());
+  }
 }
 
 Result<Session> Sessions::Authorise(const AuthoriseRequest& request) {
@@ -277,13 +300,15 @@ Result<Session> Sessions::Authorise(const AuthoriseRequest& request) {
 std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseRequest> requests) {
   std::vector<Result<Session>> results(requests.size());
   std::vector<Pending> pending;
+  std::vector<Extension> extensions;
   std::set<std::pair<uint16_t, Key>> pending_keys;
   std::set<std::string_view> pending_ids;  // of requests
   std::lock_guard lock(mutex_);
   auto flush = [&] {
-    if (pending.empty()) return;
-    InsertAndBegin(pending, requests, results);
+    if (!pending.empty()) InsertAndBegin(pending, requests, results);
+    if (!extensions.empty()) UpdateAndBegin(extensions, requests, results);
     pending.clear();
+    extensions.clear();
     pending_keys.clear();
     pending_ids.clear();
   };
@@ -298,15 +323,22 @@ std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseReq
     if (*repeated) return results[i] = std::move(**repeated), Outcome();
     auto existing = Existing(*target, requests[i].extend_existing);
     if (!existing) return Fail(existing.error());
-    if (*existing)
-      return results[i] = Extend(*target, std::move(**existing), requests[i]), Outcome();
+    // Whatever meets these keys or this request again sees them in the store.
+    for (const Key& key : target->keys) pending_keys.emplace(target->zone->id, key);
+    if (!requests[i].request_id.empty()) pending_ids.insert(requests[i].request_id);
+    if (*existing) {
+      for (const SessionKey& entry : (*existing)->keys)
+        pending_keys.emplace(target->zone->id, entry.key);
+      auto extension = PrepareExtension(*target, std::move(**existing), requests[i]);
+      if (!extension) return Fail(extension.error());
+      extension->request = i;
+      extensions.push_back(std::move(*extension));
+      return {};
+    }
     auto prepared = Prepare(*target, requests[i]);
     if (!prepared) return Fail(prepared.error());
     prepared->request = i;
     pending.push_back(std::move(*prepared));
-    if (requests.size() == 1) return {};
-    for (const Key& key : target->keys) pending_keys.emplace(target->zone->id, key);
-    if (!requests[i].request_id.empty()) pending_ids.insert(requests[i].request_id);
     return {};
   };
   for (size_t i = 0; i < requests.size(); ++i)

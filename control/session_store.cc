@@ -253,15 +253,23 @@ Outcome SessionStore::UpdateSession(const Session& session) {
   return query.Run();
 }
 
-Outcome SessionStore::Update(const Session& session, std::span<const SessionKey> added,
-                             const RequestRecord* request) {
+Outcome SessionStore::UpdateAll(std::span<const SessionUpdate> updates,
+                                std::span<const RequestRecord> requests) {
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
-  if (auto done = UpdateSession(session); !done) return done;
-  if (auto done = BindKeys(session); !done) return done;
-  if (auto done = InsertKeys(session, added); !done) return done;
-  if (auto done = InsertRequest(request); !done) return done;
+  for (const auto& [session, added] : updates) {
+    if (auto done = UpdateSession(*session); !done) return done;
+    if (auto done = BindKeys(*session); !done) return done;
+    if (auto done = InsertKeys(*session, added); !done) return done;
+  }
+  for (const RequestRecord& request : requests)
+    if (auto done = InsertRequest(&request); !done) return done;
   return (*transaction)->Commit();
+}
+
+Outcome SessionStore::Update(const Session& session) {
+  const SessionUpdate update{&session, {}};
+  return UpdateAll({&update, 1}, {});
 }
 
 Outcome SessionStore::BindKeys(const Session& session) {

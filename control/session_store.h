@@ -59,8 +59,13 @@ class SessionStore {
   Outcome InsertAll(std::span<const Session> sessions, std::span<const RequestRecord> requests);
   // New end, policy and row of limits, keys that are not yet in the store, and what the others are
   // bound to.
-  Outcome Update(const Session& session, std::span<const SessionKey> added,
-                 const RequestRecord* request);
+  struct SessionUpdate {
+    const Session* session = nullptr;
+    std::span<const SessionKey> added;
+  };
+  Outcome UpdateAll(std::span<const SessionUpdate> updates,
+                    std::span<const RequestRecord> requests);
+  Outcome Update(const Session& session);  // of one
   // Undoes Update: the session as given, without these keys, its request never made.
   Outcome Shrink(const Session& session, std::span<const SessionKey> removed,
                  const std::string& request_id);

@@ -243,7 +243,7 @@ Result<Session> Sessions::SetPolicy(const std::string& name, const std::string& 
   ReadCounters(*session);
   const uint32_t old_row = session->limits;
   if (auto changed = ChangeLimits(*session, policy, *row); !changed) return Fail(changed.error());
-  if (auto stored = store_.Update(*session, {}, nullptr); !stored) {
+  if (auto stored = store_.Update(*session); !stored) {
     if (session->limits != old_row) limits_.End(session->limits);
     return Fail(StoreError(stored.error()));
   }

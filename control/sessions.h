@@ -75,7 +75,8 @@ class Sessions {
   Outcome SaveStart();
 
   Result<Session> Authorise(const AuthoriseRequest& request);
-  // Each by itself, with one commit for all new sessions: an answer for each, in order.
+  // Each by itself, with one commit for all new sessions and one for all that are extended: an
+  // answer for each, in order.
   std::vector<Result<Session>> AuthoriseAll(std::span<const AuthoriseRequest> requests);
   // `name` is "sessions/{id}" or "sessions/{key}". Counters are as of now.
   Result<Session> Find(const std::string& name);
@@ -125,6 +126,16 @@ class Sessions {
     Session session;
   };
 
+  // A change of one that is; its new entries and its new row are reserved.
+  struct Extension {
+    size_t request = 0;
+    const ZoneConfig* zone = nullptr;
+    uint32_t policy = 0;  // row, if the request names one
+    Session before;
+    Session session;
+    std::vector<SessionKey> added;
+  };
+
   Result<Target> Check(const AuthoriseRequest& request) const;
   Result<Mac> MacToBind(const ZoneConfig& zone, const Key& key, const Mac& given) const;
   Result<std::optional<Session>> Repeated(const AuthoriseRequest& request);
@@ -132,7 +143,11 @@ class Sessions {
   Result<Pending> Prepare(const Target& target, const AuthoriseRequest& request);
   void InsertAndBegin(std::span<Pending> pending, std::span<const AuthoriseRequest> requests,
                       std::vector<Result<Session>>& results);
-  Result<Session> Extend(const Target& target, Session session, const AuthoriseRequest& request);
+  Result<Extension> PrepareExtension(const Target& target, Session session,
+                                     const AuthoriseRequest& request);
+  Outcome BeginExtension(Extension& extension, const AuthoriseRequest& request);
+  void UpdateAndBegin(std::span<Extension> extensions, std::span<const AuthoriseRequest> requests,
+                      std::vector<Result<Session>>& results);
   Result<std::vector<SessionKey>> ReserveAll(const Target& target, std::span<const Key> keys);
   void ReleaseAll(std::span<const SessionKey> keys);
   Outcome BeginAll(const ZoneConfig& zone, const Session& session,

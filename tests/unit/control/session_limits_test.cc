@@ -415,6 +415,51 @@ TEST_F(SessionLimitsTest, ABatchKnowsItsOwnRequestIds) {
   EXPECT_EQ(results[3]->id, results[0]->id);
 }
 
+// By another key, too: the second wish must see what the first has changed.
+TEST_F(SessionLimitsTest, ABatchMayExtendOneSessionTwice) {
+  auto wish = [](std::vector<std::string> keys, int64_t for_s, const char* policy) {
+    return AuthoriseRequest{keys, "", seconds(for_s), true, "", "t", policy, ""};
+  };
+  std::string id = Authorise({"10.51.1.2", "2001:db8:51:1::2"})->id;
+  std::string other = Authorise({"10.51.1.9"})->id;
+  const AuthoriseRequest requests[] = {wish({"10.51.1.2", "02:00:00:00:00:01"}, 700, "gold"),
+                                       wish({"2001:db8:51:1::2"}, 800, "silver"),
+                                       wish({"02:00:00:00:00:01"}, 900, ""),
+                                       wish({"10.51.1.9"}, 900, "")};
+  auto results = sessions->AuthoriseAll(requests);
+  for (const auto& result : results) ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(results[2]->id, id);
+  EXPECT_EQ(results[3]->id, other);
+  for (int round = 0; round < 2; ++round) {
+    Session session = Find("10.51.1.2");
+    EXPECT_EQ(session.keys.size(), 3u);
+    EXPECT_EQ(session.policy, "silver");
+    EXPECT_EQ((session.expires_boot_ns - clock.boot_ns) / kSecondNs, 900);
+    EXPECT_EQ(Entry("02:00:00:00:00:01").expires_ns, Entry("10.51.1.2").expires_ns);
+    EXPECT_EQ(Row("10.51.1.2").policy, *policies->RowOf("silver"));
+    EXPECT_EQ(Entry("02:00:00:00:00:01").limits, Entry("10.51.1.2").limits);
+    ASSERT_TRUE(Restart());
+    EXPECT_EQ(report.kept, 4u);
+  }
+}
+
+TEST_F(SessionLimitsTest, ABatchTakesBackOnlyTheExtensionThatTheMapRefuses) {
+  for (const char* key : {"10.51.1.2", "10.51.1.3"}) ASSERT_TRUE(Authorise({key}));
+  table.refuse_keys = true;
+  const AuthoriseRequest requests[] = {
+      {{"10.51.1.2", "2001:db8:51:1::2"}, "", seconds(900), true, "a", "t", "gold", ""},
+      {{"10.51.1.3"}, "", seconds(900), true, "b", "t", "gold", ""}};
+  auto results = sessions->AuthoriseAll(requests);
+  EXPECT_FALSE(results[0]);
+  ASSERT_TRUE(results[1]);
+  EXPECT_EQ(Find("10.51.1.2").policy, "");
+  EXPECT_EQ(Find("10.51.1.2").keys.size(), 1u);
+  EXPECT_EQ(Find("10.51.1.3").policy, "gold");
+  table.refuse_keys = false;
+  EXPECT_TRUE(sessions->AuthoriseAll(requests)[0]) << "with the same id";
+  EXPECT_EQ(Find("2001:db8:51:1::2").policy, "gold");
+}
+
 TEST_F(SessionLimitsTest, EachSessionOfABatchIsAudited) {
   std::ostringstream log;
   auto before = spdlog::default_logger();
