@@ -6,7 +6,7 @@ import json
 from lab.process import Job, until
 from suite import cpu, plot
 from suite.figures import HIGHER, LOWER, Goal, number
-from suite.filled_store import fill
+from suite.logins import fill
 from suite.intercept import KernelClient
 from suite.stage import MACS, SERVER
 from suite.subjects import Narthex
@@ -65,7 +65,7 @@ def measure(bench):
     rows = {}
     with Narthex(bench.directory / "flood", bench.load, bench.build) as narthex:
         stage = narthex.stage
-        fill(narthex.gateway, LOGGED_IN, CLIENTS)
+        fill(narthex, LOGGED_IN, CLIENTS)
         KernelClient(narthex, attach=False)
         stage.ip(stage.client, f"route add local {NEW}/25 dev lo")
         for in_flight in (0, 16, 64, 128):

@@ -6,7 +6,7 @@ from lab.gateway import Gateway
 from suite import plot
 from suite.figures import HIGHER, Goal, number, ratio
 from suite.rounds import add_columns, in_turn, standing
-from suite.filled_store import fill
+from suite.logins import fill
 from suite.stage import FLOW_PORT
 from suite.subjects import Narthex, Router
 
@@ -26,7 +26,7 @@ class Forwarder(Narthex):
 
     def start(self):
         super().start()
-        fill(self.gateway, FIRST, self.clients)
+        fill(self, FIRST, self.clients)
 
 
 def supports_fib(bench):
