@@ -20,8 +20,8 @@ static __always_inline int is_fast(__u32 index)
 
 /*
  * Sets the bit of an entry that authorises without conditions. narthexd writes the entry before
- * it clears the bit, so an entry that has changed since it was judged is seen here, after the
- * bit; and the word is due at once, so the sweep learns the entry's end.
+ * it clears the bit, so an entry that has got another end or limits since it was judged is seen
+ * here, after the bit; and the word is due at once, so the sweep learns the entry's end.
  */
 static __always_inline void remember_fast(__u32 index, struct nx_session *session, __u64 expires_ns)
 {
@@ -33,7 +33,8 @@ static __always_inline void remember_fast(__u32 index, struct nx_session *sessio
 		return;
 	__sync_fetch_and_or(bits, fast_bit(index));
 	*(volatile __u64 *)due = 0;
-	if (*(volatile __u64 *)&session->expires_ns != expires_ns)
+	if (*(volatile __u64 *)&session->expires_ns != expires_ns ||
+	    *(volatile __u32 *)&session->limits)
 		__sync_fetch_and_and(bits, ~fast_bit(index));
 }
 

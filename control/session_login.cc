@@ -253,9 +253,7 @@ Outcome Sessions::BeginExtension(Extension& extension, const AuthoriseRequest& r
   for (const SessionKey& entry : session.keys) {
     if (entry.slot == kNoSlot) continue;
     map_.SetBound(entry.slot, entry.bound);
-    // Another row of limits comes with the new end, not after it (SessionMap::SetLimits).
-    if (session.limits == extension.before.limits)
-      map_.SetExpiry(entry.slot, session.expires_boot_ns);
+    map_.SetExpiry(entry.slot, session.expires_boot_ns);
   }
   EnforceLimits(session, extension.before.limits);
   if (session.limits != 0) {

@@ -74,9 +74,8 @@ class SessionMap {
   // Begins an entry. On failure nothing is authorised; the slot is still the caller's.
   Outcome Begin(uint32_t slot, const MapEntry& entry);
   void SetExpiry(uint32_t slot, int64_t expires_ns);
-  // Names another row of limits. `expires_ns` must differ from the end before, by a nanosecond at
-  // least: the classifier may just have judged the entry, and looks at its end once more before
-  // it passes it without a look (bpf/fast.h).
+  // Names another row of limits, with an end that may be the same. The classifier, which may just
+  // have judged the entry, looks at both once more before it passes it without a look (bpf/fast.h).
   void SetLimits(uint32_t slot, uint32_t limits, int64_t expires_ns);
   void SetBound(uint32_t slot, const Mac& bound);
   // From now on the classifier does not pass the entry's key.

@@ -97,7 +97,6 @@ void Sessions::EnforceLimits(const Session& session, uint32_t old_row) {
 Outcome Sessions::ChangeLimits(Session& session, const std::string& policy, uint32_t policy_row) {
   session.policy = policy;
   if ((policy_row != 0) == (session.limits != 0)) return {};
-  session.expires_boot_ns ^= 1;  // SessionMap::SetLimits wants another end
   if (policy_row == 0) {
     session.limits = 0;
     session.usage = {};
