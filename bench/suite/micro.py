@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The micro benchmarks (Google Benchmark, P1, P3, P4, P11): each is a program that interleaves floor and
+"""The micro benchmarks (Google Benchmark, P1, P3, P4, P7, P11): each is a program that interleaves floor and
 subject itself and gives the ratio of its rounds."""
 import json
+import os
 import re
 import subprocess
 
 from suite import plot
-from suite.figures import LOWER, Goal, number
+from suite.figures import HIGHER, LOWER, Goal, number
 
 PROGRAMS = {  # and what --quick takes of each
     "classifier_bench": "Authorised4/(1|1000|1000000|10000000)/|SynToSynAck",
     "worker_bench": "GetTo511",
     "rules_bench": "Decision/names",
+    "control_bench": "ArrayStore|StoreInsert|Rpc|BulkLogin/10{4,5}/",
 }
 
 
@@ -22,7 +24,8 @@ def run_program(bench, name, chosen):
         return {}
     bench.say(f"{name}")
     command = [program, "--benchmark_format=json", f"--benchmark_filter={chosen}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
+    environment = {**os.environ, "NARTHEX_BENCH_DIR": str(bench.directory)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False, env=environment)
     assert done.returncode == 0, f"{name}: {done.stderr[-500:]}"
     rows = {}
     for row in json.loads(done.stdout)["benchmarks"]:
@@ -91,6 +94,23 @@ def measure_worker(bench):
         bench.goals.append(Goal("P4", f"worker, GET to 511, {words}", 180, LOWER, figure,
                                 "" if "rules_bench" in PROGRAMS and (bench.build / "bench/rules_bench").exists() else "without rules"))
         hold(bench, rows, ratios, [("P4", f"the same, over the floor loop, {words}", 4, label)])
+
+
+def measure_control(bench):
+    """P7: many logins, against raw updates of a map in the same process."""
+    rows = run_program(bench, "control_bench", PROGRAMS["control_bench"] if bench.quick else ".")
+    add(bench, "control_bench", rows)
+    count = 100000 if bench.quick else 1000000
+    row = rows.get(f"BulkLogin/{count}")
+    what = "bulk login, against raw batch updates of a hash"
+    if row is None:
+        bench.goals.append(Goal("P7", what, 0.5, HIGHER, None, f"no benchmark BulkLogin/{count}"))
+        return
+    share = bench.figure("P7: bulk login over raw batch updates, rate", "x",
+                         [1 / row[key] for key in ("ratio_max", "ratio", "ratio_min")], HIGHER)
+    bench.goals.append(Goal("P7", what, 0.5, HIGHER, share, (
+        f"{count:,} sessions, {number(row['real_time'])} ns each, raw {number(row['floor_ns'])} ns "
+        f"(of an array {number(row['array_ns'])} ns)")))
 
 
 REQUESTS = {"names / miss": "a host that no rule names", "names / hit": "hosts of the rules at random",

@@ -39,6 +39,8 @@ def measure_login(bench):
         echo.report()
     p99 = bench.figure("P7: first packet after the answer, p99", "ms", [quantile(row["first_us"], 0.99) / 1000 for row in rows])
     median = bench.figure("P7: first packet after the answer, median", "ms", [row["first_us"][count // 2] / 1000 for row in rows])
+    bench.figure("P7: from a login's call to in force, median", "ms", [row["force_us"][count // 2] / 1000 for row in rows])
+    bench.figure("P7: from a login's call to in force, p99", "ms", [quantile(row["force_us"], 0.99) / 1000 for row in rows])
     bench.figure("P7: narthexctl session authorize, median", "ms", [row["login_us"][count // 2] / 1000 for row in rows])
     bench.goals.append(Goal("P7", "login answered, to the first packet's echo, p99", 1, LOWER, p99,
                             f"median {number(median.median)} ms, {rounds * count} logins; the way there and back included"))
@@ -54,6 +56,14 @@ def bare_restart_s(gateway):
     gateway.narthexd.stop(120)
     gateway.start_narthexd()
     return time.monotonic() - begin
+
+
+def idle_cpu_ms(narthex, seconds):
+    """What narthexd costs while nothing happens, milliseconds of CPU a second."""
+    pid = narthex.gateway.narthexd.pid
+    before = cpu.threads_ns(pid)
+    time.sleep(seconds)  # the span that is measured
+    return (cpu.threads_ns(pid) - before) / 1e6 / seconds
 
 
 def restart(narthex, seconds):
@@ -85,6 +95,7 @@ def measure_million(bench):
         before_kib = cpu.rss_kib(narthex.gateway.narthexd.pid)
         bulk_s = fill(narthex, FIRST, MILLION)
         bench.say(f"  a million logins in {bulk_s:.1f} s")
+        idle_ms = idle_cpu_ms(narthex, 3 if bench.quick else 20)
         narthex.resume()
         needed = bare_restart_s(narthex.gateway)
         rows = []
@@ -106,6 +117,7 @@ def measure_million(bench):
     bench.goals.append(Goal("P8", "packets lost meanwhile", 0, LOWER, lost, f"of {sum(row['sent'] for row in rows):,}, at full rings {drops}{covered}"))
     kernel = bench.figure("P9: kernel memory a client", "B", [map_bytes / 2**20])
     bench.goals.append(Goal("P9", "kernel memory per IPv4 client, pool of 2^20", 64, LOWER, kernel, f"{map_bytes:,} bytes of maps"))
+    bench.figure("narthexd with 1 M idle sessions, CPU a second", "ms", [idle_ms])
     own = bench.figure("P9: narthexd's memory a session", "B", [(rss_kib - before_kib) * 1024 / MILLION])
     bench.goals.append(Goal("P9", "narthexd's memory per session", 300, LOWER, own,
                             f"{rss_kib // 1024} MiB with 1 M sessions, {before_kib // 1024} MiB without"))

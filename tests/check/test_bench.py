@@ -10,10 +10,12 @@ import pytest
 from test_tree import TOP
 
 sys.path.insert(0, str(TOP / "bench"))
-from suite import plot  # noqa: E402
+from suite import micro, plot  # noqa: E402
 from suite.figures import (  # noqa: E402
     HIGHER, LOWER, MET, MISSED, UNMEASURED, Figure, Goal, all_figures, compare, goal_table, number, ratio, table,
 )
+
+from suite.rounds import Bench  # noqa: E402
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -124,3 +126,27 @@ def test_bars_stack_to_their_sum():
     assert {"nginx", "narthex", "kernel", "process", "15", "1.5", "us"} <= set(words), words
     bars = [e for e in xml.etree.ElementTree.fromstring(svg).iter(f"{SVG}rect") if float(e.get("width")) > 50][1:]
     assert [round(float(bar.get("height")) / float(bars[0].get("height")), 2) for bar in bars] == [1, 1.5, 0.08, 0.17]
+
+
+def quick_bench():
+    return Bench("build", "/var/tmp", quick=True)
+
+
+@pytest.mark.parametrize("logins_ns, state", [(1000, MET), (1300, MISSED)])
+def test_bulk_logins_are_held_against_raw_updates_of_the_same_run(monkeypatch, logins_ns, state):
+    ratio_now = logins_ns / 600
+    row = {"real_time": logins_ns, "time_unit": "ns", "floor_ns": 600, "array_ns": 200, "ratio": ratio_now,
+           "ratio_min": ratio_now * 0.9, "ratio_max": ratio_now * 1.1}
+    monkeypatch.setattr(micro, "run_program", lambda *_: {"BulkLogin/100000": row})
+    bench = quick_bench()
+    micro.measure_control(bench)
+    (goal,) = bench.goals
+    assert goal.state == state and goal.figure.median == pytest.approx(600 / logins_ns)
+    assert goal.figure.values == sorted(goal.figure.values)
+
+
+def test_a_benchmark_that_did_not_run_leaves_its_goal_unmeasured(monkeypatch):
+    monkeypatch.setattr(micro, "run_program", lambda *_: {})
+    bench = quick_bench()
+    micro.measure_control(bench)
+    assert [goal.state for goal in bench.goals] == [UNMEASURED]
