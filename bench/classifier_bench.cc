@@ -30,7 +30,7 @@ using test::Tcp;
 constexpr uint32_t kFirstClient = 0x0a000000;  // 10.0.0.0
 constexpr uint32_t kRepeat = 100000;
 constexpr uint32_t kIpv6Clients = 1 << 20;
-constexpr uint32_t kStrangers = 1 << 14;  // so that none reaches its limit
+constexpr uint32_t kStrangers = 1 << 14;  // enough that none reaches its limit
 
 uint64_t BootNow() {
   timespec now{};
@@ -203,13 +203,19 @@ BENCHMARK(Authorised6)->Arg(1)->Arg(1000)->Arg(1000000)->UseManualTime()->Iterat
 Bytes LinuxOptions() { return {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7}; }
 
 void SynToSynAck4(benchmark::State& state) {
-  Loaded loaded(0, false, kStrangers);
+  const auto strangers = static_cast<uint32_t>(state.range(0));
+  Loaded loaded(0, false, strangers);
   loaded.balance = {18, 52};  // IP identification, TCP urgent pointer
   Measure(state, loaded,
           Ethernet{} / Ipv4{.src = "10.0.0.0", .id = 0} / Tcp{.options = LinuxOptions()}, 26,
-          kStrangers, XDP_TX);
+          strangers, XDP_TX);
 }
-BENCHMARK(SynToSynAck4)->UseManualTime()->Iterations(11);
+BENCHMARK(SynToSynAck4)
+    ->Arg(kStrangers)
+    ->Arg(1000000)
+    ->Arg(10000000)
+    ->UseManualTime()
+    ->Iterations(11);
 
 void SynToSynAck6(benchmark::State& state) {
   Loaded loaded(0, false, kStrangers);

@@ -24,14 +24,15 @@ struct {
 	__u32 vary_base;    /* its value for client 0 */
 	__u32 vary_count;   /* clients */
 	__u32 counter;
-	/* Of 16-bit fields that are 0 in the frame and take the client's one's complement, so that
-	 * the checksums over them stay right (clients up to 65536); 0: none. */
+	/* Of 16-bit fields that are 0 in the frame and take the one's complement of the client's two
+	 * halves, so that the checksums over them stay right; 0: none. */
 	__u32 balance[2];
 } stage = {};
 
 static __always_inline int put_balance(struct xdp_md *ctx, __u32 offset, __u32 client)
 {
-	__u16 value = bpf_htons((__u16)~client);
+	__u32 sum = (client >> 16) + (client & 0xffff);
+	__u16 value = bpf_htons((__u16)~(sum + (sum >> 16)));
 	__u8 *data = (void *)(long)ctx->data;
 
 	offset &= 63;

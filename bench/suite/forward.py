@@ -19,8 +19,8 @@ FIB = 'forwarding = "fib"'
 class Forwarder(Narthex):
     """narthex with `clients` logged in."""
 
-    def __init__(self, bench, clients, forwarding):
-        super().__init__(bench.directory / "forward", bench.load, bench.build, extra=forwarding, uplink=forwarding == FIB)
+    def __init__(self, bench, clients, forwarding, **options):
+        super().__init__(bench.directory / "forward", bench.load, bench.build, extra=forwarding, uplink=forwarding == FIB, **options)
         self.clients = clients
         self.name = f"narthex, {'fib' if forwarding == FIB else 'kernel'}"
 

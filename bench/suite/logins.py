@@ -17,14 +17,16 @@ def fill(narthex, first, count):
     base = int(ipaddress.ip_address(first))
     clients.write_text("".join(f"{ipaddress.ip_address(base + i)}\n" for i in range(count)))
     began = time.monotonic()
+    patience = 30 + count // 50000
     run(None, gateway.build / "control/narthexctl", "--socket", gateway.socket, "--timeout", "120s",
-        "session", "authorize", "--from", clients, "--for", "24h", timeout=300, check=True)
+        "session", "authorize", "--from", clients, "--for", "24h", timeout=patience, check=True)
     seconds = time.monotonic() - began
     gateway.dataplane.signal(signal.SIGCONT)
     gateway.dataplane.stop()
     narthex.stop_narthexd()
     gateway.detach()
-    gateway.start()
+    gateway.start_narthexd(seconds=patience)
+    gateway.start_dataplane()
     cpu.place_workers(gateway.dataplane.pid, narthex.stage.cpus["server"])
     assert until(lambda: int(gateway.status()["sessions"]) == count, 10), f"{gateway.status()['sessions']} sessions of {count}"
     return seconds

@@ -35,7 +35,7 @@ def describe(top):
                         if line.startswith("PRETTY_NAME=")), ""),
         "hypervisor": "yes" if " hypervisor" in _field("/proc/cpuinfo", "flags") else "no",
         "commit": _said("git", "-c", "safe.directory=*", "-C", str(top), "describe", "--always", "--dirty"),
-        "packages": {name: _version(name) for name in ("nginx-light", "opennds", "libdpdk-dev", "libhyperscan5", "libbpf1")},
+        "packages": {name: _version(name) for name in ("nginx-light", "opennds", "libdpdk-dev", "dpdk-dev", "libhyperscan5", "libbpf1")},
         "load_before": os.getloadavg()[0],
     }
 

@@ -10,8 +10,8 @@ from suite import plot
 from suite.figures import HIGHER, LOWER, Goal, number
 
 PROGRAMS = {  # and what --quick takes of each
-    "classifier_bench": "Authorised4/(1|1000|1000000|10000000)/|SynToSynAck",
-    "worker_bench": "GetTo511",
+    "classifier_bench": "Authorised4/(1|1000|1000000|10000000)/|SynToSynAck(4/16384|6)/",
+    "worker_bench": "GetTo",
     "rules_bench": "Decision/names",
     "control_bench": "ArrayStore|StoreInsert|Rpc|BulkLogin/10{4,5}/",
 }
@@ -72,28 +72,41 @@ def measure_classifier(bench):
     few, many = rows.get("Authorised4/1000000"), rows.get("Authorised4/10000000")
     growth = bench.figure("P1: 10 M clients over 1 M", "x", [many["real_time"] / few["real_time"]]) if few and many else None
     bench.goals.append(Goal("P1", "10 M clients, against 1 M", 1.3, LOWER, growth))
-    hold(bench, rows, ratios, [("P3", "SYN to SYN-ACK with cookie, over an empty program", 2.5, "SynToSynAck4")])
+    hold(bench, rows, ratios, [("P3", "SYN to SYN-ACK with cookie, over an empty program", 2.5, "SynToSynAck4/16384")])
+    plot_classifier(bench, rows)
+
+
+def by_number(rows, pattern):
+    """[(number, median, lowest, highest)] of the benchmarks whose label ends in one; the spread is that of
+    the ratios to the floor."""
     points = []
     for label, row in rows.items():
-        found = re.fullmatch(r"Authorised4/(\d+)", label)
+        found = re.fullmatch(pattern + r"/(\d+)", label)
         if found:
             low, high = (row["floor_ns"] * row[key] for key in ("ratio_min", "ratio_max"))
             points.append((int(found[1]), row["real_time"], min(low, row["real_time"]), max(high, row["real_time"])))
-    if len(points) > 1:
-        floor = [(x, rows[f"Authorised4/{x}"]["floor_ns"]) for x, *_ in points]
+    return sorted(points)
+
+
+def plot_classifier(bench, rows):
+    series = {words: by_number(rows, name) for words, name in (
+        ("IPv4, logged in: passes", "Authorised4"), ("IPv6, logged in: passes", "Authorised6"), ("IPv4, SYN: cookie SYN-ACK", "SynToSynAck4"))}
+    series["empty program"] = [(x, *[rows[f"Authorised4/{x}"]["floor_ns"]] * 3) for x, *_ in series["IPv4, logged in: passes"]]
+    series = {words: points for words, points in series.items() if len(points) > 1}
+    if series:
         bench.plots["classifier-by-clients"] = lambda where: plot.lines(
-            "Classifier: a logged-in client's packet, by number of clients", where, "logged-in IPv4 clients, one picked at random",
-            "nanoseconds a packet", {"classifier": points, "empty program": [(x, y, y, y) for x, y in floor]})
+            "Classifier: cost of a packet, by number of clients", where, "clients, one picked at random for each packet",
+            "nanoseconds a packet (BPF_PROG_TEST_RUN)", series)
 
 
 def measure_worker(bench):
     rows = run_program(bench, "worker_bench", PROGRAMS["worker_bench"] if bench.quick else ".")
     ratios = add(bench, "worker_bench", rows)
-    for label, words in (("GetTo511Curl4", "curl's request"), ("GetTo511Browser4", "a browser's request")):
+    for label, words in (("GetTo511Curl4", "GET to 511, curl's request"), ("GetTo511Browser4", "GET to 511, a browser's request"),
+                         ("GetTo302Browser4", "GET to a rule's 302, a browser's request")):
         figure = next((f for f in bench.figures if f.name == f"worker_bench: {label}"), None)
-        bench.goals.append(Goal("P4", f"worker, GET to 511, {words}", 180, LOWER, figure,
-                                "" if "rules_bench" in PROGRAMS and (bench.build / "bench/rules_bench").exists() else "without rules"))
-        hold(bench, rows, ratios, [("P4", f"the same, over the floor loop, {words}", 4, label)])
+        bench.goals.append(Goal("P4", f"worker, {words}", 180, LOWER, figure, "10,000 host rules" if figure else f"no benchmark {label}"))
+        hold(bench, rows, ratios, [("P4", f"the same, over the floor loop: {words}", 4, label)])
 
 
 def measure_control(bench):

@@ -15,7 +15,7 @@ class Bench:
         self.load = self.build / "bench/load/narthex-load"
         self.rounds = 5 if quick else 11
         self.seconds = 0.6 if quick else 2
-        self.figures, self.goals, self.plots, self.notes = [], [], {}, []
+        self.figures, self.goals, self.plots, self.notes, self.absent = [], [], {}, [], {}
         self.began = time.monotonic()
 
     def say(self, words):
@@ -24,6 +24,11 @@ class Bench:
     def note(self, words):
         self.notes.append(words)
         self.say(words)
+
+    def lacks(self, what, why):
+        """Something that would have been measured beside the rest: it is named in the report."""
+        self.absent[what] = why
+        self.say(f"{what}: {why}")
 
     def figure(self, name, unit, values, better=LOWER):
         figure = Figure(name, unit, list(values), better)

@@ -91,7 +91,7 @@ def measure_million(bench):
     """P8 and P9."""
     bench.say("P8, P9: a million sessions")
     rounds = 3 if bench.quick else 9
-    with Narthex(bench.directory / "million", bench.load, bench.build, pool=EXACT_POOL, capacity=1024) as narthex:
+    with Narthex(bench.directory / "million", bench.load, bench.build, pools=(EXACT_POOL,), capacity=1024) as narthex:
         before_kib = cpu.rss_kib(narthex.gateway.narthexd.pid)
         bulk_s = fill(narthex, FIRST, MILLION)
         bench.say(f"  a million logins in {bulk_s:.1f} s")

@@ -18,6 +18,7 @@ SERVER = "198.51.100.10"
 GATEWAY, ROUTER = "10.51.1.1", "10.51.1.2"  # the gateway on the access link; the clients' router
 FLOW_PORT = 9  # of one-way UDP
 CLIENTS = "10.64.0.0/10"  # all clients, the SYN flood's spoofed ones too
+MORE_CLIENTS = "10.128.0.0/9"  # behind them, for more than four millions
 MACS = {"c": "02:4e:58:00:00:02", "l": "02:4e:58:00:00:01", "w": "02:4e:58:00:01:01", "i": "02:4e:58:00:01:10",
         "b": "02:4e:58:00:02:02", "r": "02:4e:58:00:02:10"}
 _numbers = itertools.count()
@@ -102,8 +103,9 @@ class Stage:
 
     def _make_routes(self):
         self.ip(self.client, f"route add default via {GATEWAY}")
-        self.ip(self.gateway, f"route add {CLIENTS} via {ROUTER}")
-        self.ip(self.internet, f"route add {CLIENTS} via 198.51.100.1")
+        for clients in (CLIENTS, MORE_CLIENTS):
+            self.ip(self.gateway, f"route add {clients} via {ROUTER}")
+            self.ip(self.internet, f"route add {clients} via 198.51.100.1")
         self.ip(self.internet, "route add 10.51.1.0/24 via 198.51.100.1")
         for namespace, interface, address, end in (
             (self.client, self.access, GATEWAY, "l"), (self.gateway, self.lan, ROUTER, "c"),

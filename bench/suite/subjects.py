@@ -108,9 +108,9 @@ class Narthex(Subject):
 
     name = "narthex"
 
-    def __init__(self, directory, load, build, pool=CLIENTS, capacity=65536, extra="", uplink=False, spin=False):
+    def __init__(self, directory, load, build, pools=(CLIENTS,), capacity=65536, extra="", uplink=False, spin=False):
         super().__init__(directory, load)
-        self.build, self.pool, self.capacity, self.extra, self.uplink = build, pool, capacity, extra, uplink
+        self.build, self.pools, self.capacity, self.extra, self.uplink = build, pools, capacity, extra, uplink
         self.spin = spin
 
     def start(self):
@@ -132,7 +132,7 @@ class Narthex(Subject):
             self.gateway.narthexd.stop(120)
 
     def zone(self):
-        text = zone("bench", self.stage.lan, self.pool, "2001:db8:51:1::/64")
+        text = zone("bench", self.stage.lan, '", "'.join(self.pools), "2001:db8:51:1::/64")
         return text.replace("[[zone.garden]]", self.extra + "\n[[zone.garden]]", 1)
 
     def rest(self):

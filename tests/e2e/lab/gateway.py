@@ -61,11 +61,11 @@ class Gateway:
 
     # -- daemons ------------------------------------------------------------------------
 
-    def start_narthexd(self, env=None):
+    def start_narthexd(self, env=None, seconds=20):
         self.narthexd = Job(
             self.hosts.gateway, self.build / "control/narthexd", "--config", self.config,
             log=self.home / "narthexd.log", env=env,
-        ).wait_for("narthexd: ready")
+        ).wait_for("narthexd: ready", seconds)
         return self.narthexd
 
     def start_dataplane(self):
