@@ -40,6 +40,8 @@ table ip nxb {{
 }}
 """
 
+RULES = 10000
+
 
 class Subject:
     options = ()  # of the load generator
@@ -118,13 +120,16 @@ class Narthex(Subject):
         self.gateway = Gateway(
             stage, self.build, stage.prefix, [self.zone()], self.capacity, uplinks=[stage.wan] if self.uplink else []
         )
-        if self.spin:
-            text = self.gateway.config.read_text()
-            self.gateway.config.write_text(text.replace("[dataplane]\n", "[dataplane]\nidle_backoff = false\n", 1))
+        self.configure()
         self.stack.callback(self.gateway.stop)
         self.stack.callback(self.stop_narthexd)
         self.gateway.start()
         cpu.place_workers(self.gateway.dataplane.pid, stage.cpus["server"])
+
+    def configure(self):
+        if self.spin:
+            text = self.gateway.config.read_text()
+            self.gateway.config.write_text(text.replace("[dataplane]\n", "[dataplane]\nidle_backoff = false\n", 1))
 
     def stop_narthexd(self):
         """With a million sessions that takes longer than a test would wait."""
@@ -155,6 +160,22 @@ class Narthex(Subject):
     def cpu_ns(self):
         busy = sum(w["busy_cycles"] * 1e9 / w["cycles_per_s"] for w in self.workers())
         return {"napi": self.stage.lan_ns(), "server": busy}
+
+
+def host_rules(count):
+    """As many rules, each with a host of its own that nobody asks for."""
+    return "".join(f'[[rule]]\nname = "r{i}"\nhost = "www.host-{i}.example"\nrespond = "redirect"\n' for i in range(count))
+
+
+class WithRules(Narthex):
+    """narthex with host rules, RULES of them to begin with."""
+
+    def configure(self):
+        super().configure()
+        self.rules_file = self.gateway.home / "rules.toml"
+        self.rules_file.write_text(host_rules(RULES))
+        text = self.gateway.config.read_text()
+        self.gateway.config.write_text(text.replace("[dataplane]\n", f'[rules]\nfiles = ["{self.rules_file}"]\n\n[dataplane]\n', 1))
 
 
 class Router(Subject):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bench/run says of its figures: medians, ratios, goals, regressions; and plots that can be read."""
 import json
+import re
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from test_tree import TOP
 
 sys.path.insert(0, str(TOP / "bench"))
-from suite import micro, plot  # noqa: E402
+from suite import intercept, micro, opennds, plot, subjects, testpmd  # noqa: E402
 from suite.figures import (  # noqa: E402
     HIGHER, LOWER, MET, MISSED, UNMEASURED, Figure, Goal, all_figures, compare, goal_table, number, ratio, table,
 )
@@ -150,3 +152,32 @@ def test_a_benchmark_that_did_not_run_leaves_its_goal_unmeasured(monkeypatch):
     bench = quick_bench()
     micro.measure_control(bench)
     assert [goal.state for goal in bench.goals] == [UNMEASURED]
+
+
+def test_every_goal_is_measured_by_something():
+    """--only knows P1 to P11, and every one of them."""
+    done = subprocess.run([TOP / "bench/run", "--only", "P0"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "no such goal: P0" in done.stderr
+    source = (TOP / "bench/run").read_text()
+    assert {f"P{n}" for n in range(1, 12)} <= set(re.findall(r'"(P\d+)"', source.split("MEASURES")[1].split("]")[0]))
+
+
+def test_a_missing_peer_is_named_in_the_report(monkeypatch):
+    """openNDS and dpdk-testpmd come from Debian; where they do not, the table says so and the rest goes on."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(opennds.shutil, "which", lambda *_, **__: None)
+    bench = quick_bench()
+    assert intercept.beside_opennds(bench, []) == {}
+    testpmd.measure(bench)
+    assert set(bench.absent) == {"openNDS", "dpdk-testpmd"}
+    assert "ndsctl" in bench.absent["openNDS"] and not bench.figures and not bench.goals
+
+
+def test_busy_cycles_are_read_from_testpmd():
+    said = "  CPU cycles/packet=1433.38 (total cycles=2060277762 / total io packets=1437358) at 2600 MHz Clock\n"
+    assert testpmd.CYCLES.search(said).groups() == ("2060277762", "1437358", "2600")
+
+
+def test_rule_files_have_as_many_rules_as_asked_for():
+    rules = tomllib.loads(subjects.host_rules(1000))["rule"]
+    assert len(rules) == len({rule["host"] for rule in rules}) == len({rule["name"] for rule in rules}) == 1000
