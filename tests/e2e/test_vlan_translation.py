@@ -151,7 +151,7 @@ def neighbours(hosts):
 @pytest.fixture(scope="module", params=list(FORWARDING))
 def translating(request, hosts, build, running_gateway):
     """(how it forwards, its gateway)"""
-    with neighbours(hosts), forwarding_gateway(hosts, build, running_gateway, **FORWARDING[request.param]) as gateway:
+    with neighbours(hosts), forwarding_gateway(hosts, build, running_gateway, f"vlans-{request.param}", **FORWARDING[request.param]) as gateway:
         yield request.param, gateway
 
 

@@ -42,10 +42,10 @@ def fast_ping(hosts, origin, source, count, *options):
 
 
 @contextlib.contextmanager
-def forwarding_gateway(hosts, build, running_gateway, **keys):
-    """On lan0 and wan0, which the other tests' gateway leaves meanwhile."""
+def forwarding_gateway(hosts, build, running_gateway, name=None, **keys):
+    """On lan0 and wan0, which the other tests' gateway leaves meanwhile. Another name for each module."""
     running_gateway.stop()
-    gateway = Gateway(hosts, build, f"{hosts.prefix}-{keys['forwarding']}", zones=[with_keys(zone(), **keys)], uplinks=["wan0"])
+    gateway = Gateway(hosts, build, f"{hosts.prefix}-{name or keys['forwarding']}", zones=[with_keys(zone(), **keys)], uplinks=["wan0"])
     with kernel_receive_path(hosts, hosts.internet, "i0"):
         try:
             gateway.start()
