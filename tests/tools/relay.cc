@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A bad cable between two interfaces: it loses, doubles, delays and damages frames by a seeded
-// chance, each direction on its own.
+// A long or bad cable between two interfaces: every frame takes its time, and it loses, doubles,
+// delays and damages frames by a seeded chance, each direction on its own.
 //
-//   relay --a IF --b IF [--loss %] [--duplicate %] [--reorder %] [--corrupt %] [--seed N]
-//         --seconds N --report FILE
+//   relay --a IF --b IF [--delay MS] [--loss %] [--duplicate %] [--reorder %] [--corrupt %]
+//         [--seed N] --seconds N --report FILE
 //
 // Prints "ready", runs until SIGTERM or for the given time at most, and writes what it did as
 // JSON. SIGUSR1 mends the cable. A frame that is "reordered" is held for 2 to 20 ms, in which
@@ -17,6 +17,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
+#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
@@ -34,11 +36,13 @@ constexpr size_t kFrameBytes = 65536;
 constexpr int kBurst = 64;
 constexpr int kShortestDelay_ms = 2;
 constexpr int kLongestDelay_ms = 20;
+constexpr std::chrono::milliseconds kLongestWait(100);
 
 struct Options {
   std::string a;
   std::string b;
   std::string report;
+  double delay_ms = 0;
   double loss_percent = 0;
   double duplicate_percent = 0;
   double reorder_percent = 0;
@@ -74,16 +78,14 @@ class Direction {
   void ReleaseHeld(Clock::time_point now) {
     while (!held_.empty() && held_.front().due <= now) {
       Send(held_.front().frame.data(), held_.front().frame.size());
-      held_.erase(held_.begin());
+      held_.pop_front();
     }
   }
 
-  // Milliseconds until a held frame is due, at most `longest`.
-  int Wait(Clock::time_point now, int longest) const {
+  // Until a held frame is due, at most `longest`.
+  std::chrono::nanoseconds Wait(Clock::time_point now, std::chrono::nanoseconds longest) const {
     if (held_.empty()) return longest;
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(held_.front().due - now).count();
-    return std::clamp(static_cast<int>(left) + 1, 0, longest);
+    return std::clamp<std::chrono::nanoseconds>(held_.front().due - now, {}, longest);
   }
 
   const Counts& GetCounts() const { return counts_; }
@@ -113,21 +115,27 @@ class Direction {
     }
     if (Chance(options_.duplicate_percent)) {
       counts_.duplicated++;
-      Send(frame, bytes);
+      Pass(frame, bytes);
     }
     if (Chance(options_.reorder_percent)) {
       counts_.reordered++;
-      Hold(frame, bytes);
+      Hold(frame, bytes, options_.delay_ms + Pick(kShortestDelay_ms, kLongestDelay_ms));
       return;
     }
-    Send(frame, bytes);
+    Pass(frame, bytes);
   }
 
-  void Hold(const uint8_t* frame, size_t bytes) {
-    const auto due =
-        Clock::now() + std::chrono::milliseconds(Pick(kShortestDelay_ms, kLongestDelay_ms));
-    const auto place = std::find_if(held_.begin(), held_.end(),
-                                    [due](const Held& other) { return other.due > due; });
+  void Pass(const uint8_t* frame, size_t bytes) {
+    if (options_.delay_ms > 0)
+      Hold(frame, bytes, options_.delay_ms);
+    else
+      Send(frame, bytes);
+  }
+
+  void Hold(const uint8_t* frame, size_t bytes, double ms) {
+    const auto due = Clock::now() + std::chrono::nanoseconds(static_cast<int64_t>(ms * 1e6));
+    auto place = held_.end();  // nearly always the last
+    while (place != held_.begin() && std::prev(place)->due > due) --place;
     held_.insert(place, {due, {frame, frame + bytes}});
   }
 
@@ -139,17 +147,23 @@ class Direction {
   PacketSocket& to_;
   const Options& options_;
   std::mt19937 random_;
-  std::vector<Held> held_;  // by due time
+  std::deque<Held> held_;  // by due time
   Counts counts_;
 };
 
 Options ParseOptions(int argc, char** argv) {
   static const option kLong[] = {
-      {"a", required_argument, nullptr, 'a'},       {"b", required_argument, nullptr, 'b'},
-      {"loss", required_argument, nullptr, 'l'},    {"duplicate", required_argument, nullptr, 'd'},
-      {"reorder", required_argument, nullptr, 'r'}, {"corrupt", required_argument, nullptr, 'c'},
-      {"seed", required_argument, nullptr, 's'},    {"seconds", required_argument, nullptr, 't'},
-      {"report", required_argument, nullptr, 'o'},  {nullptr, 0, nullptr, 0},
+      {"a", required_argument, nullptr, 'a'},
+      {"b", required_argument, nullptr, 'b'},
+      {"delay", required_argument, nullptr, 'w'},
+      {"loss", required_argument, nullptr, 'l'},
+      {"duplicate", required_argument, nullptr, 'd'},
+      {"reorder", required_argument, nullptr, 'r'},
+      {"corrupt", required_argument, nullptr, 'c'},
+      {"seed", required_argument, nullptr, 's'},
+      {"seconds", required_argument, nullptr, 't'},
+      {"report", required_argument, nullptr, 'o'},
+      {nullptr, 0, nullptr, 0},
   };
   Options options;
   for (int found; (found = getopt_long(argc, argv, "", kLong, nullptr)) != -1;) {
@@ -159,6 +173,9 @@ Options ParseOptions(int argc, char** argv) {
         break;
       case 'b':
         options.b = optarg;
+        break;
+      case 'w':
+        options.delay_ms = std::atof(optarg);
         break;
       case 'l':
         options.loss_percent = std::atof(optarg);
@@ -214,7 +231,9 @@ int Main(int argc, char** argv) {
   pollfd ready[] = {{a.Descriptor(), POLLIN, 0}, {b.Descriptor(), POLLIN, 0}};
   const Clock::time_point end = Clock::now() + std::chrono::seconds(options.seconds);
   for (Clock::time_point now = Clock::now(); !StopAsked() && now < end; now = Clock::now()) {
-    poll(ready, 2, std::min(there.Wait(now, 100), back.Wait(now, 100)));
+    const auto wait = std::min(there.Wait(now, kLongestWait), back.Wait(now, kLongestWait));
+    const timespec patience = {0, static_cast<long>(wait.count())};
+    ppoll(ready, 2, &patience, nullptr);
     there.Forward();
     back.Forward();
     now = Clock::now();
