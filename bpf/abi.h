@@ -14,6 +14,7 @@
  *   limits, places                        narthexd begins a row, the classifier keeps it
  *   via                                   classifier; narthexd deletes what is stale
  *   events                                classifier to narthexd
+ *   elsewhere                             classifier
  *   learned, dns_rules, dns_offenders     narthexd (`lost` in dns_rules: uplink)
  *   dns_answers, dns_unread               uplink to narthexd, which deletes what it has read
  *   fast                                  classifier; narthexd clears bits
@@ -61,6 +62,7 @@
 #define NX_ANSWER_RING_BYTES (1u << 20) /* room for answers that narthexd has not read */
 #define NX_MAX_UNREAD 16384    /* clients with an unread answer (LRU) */
 #define NX_MAX_OFFENDERS 16384 /* clients whose DNS is refused (LRU) */
+#define NX_MAX_ELSEWHERE 1024  /* sessions whose keys came by another zone's port (LRU) */
 
 /* Largest response (headers and body): one segment at either path MTU, DESIGN §4. */
 #define NX_FULL_RESPONSE_BYTES 1220
@@ -90,6 +92,10 @@
 #define NX_ICMP_PER_SECOND 20  /* ICMP errors drawn */
 #define NX_DNS_PER_SECOND 200  /* packets to a resolver */
 #define NX_MOST_PER_SECOND 250 /* the highest of these that can be configured */
+/* A session's key that keeps coming by another zone's port is reported as often. */
+#define NX_ELSEWHERE_S 60
+/* Strangers' packets that are looked up among the other zones' keys, for each port. */
+#define NX_ELSEWHERE_PER_SECOND 1000
 
 /* ---- verdicts and reasons ----------------------------------------------------------- */
 
@@ -304,9 +310,12 @@ NX_ASSERT_SIZE(struct nx_place, 16);
 enum nx_event_kind {
 	NX_EVENT_MOVED = 1, /* a key came from another port or VLAN; dropped if bound */
 	NX_EVENT_MAC = 2,   /* a bound address came from another MAC address; dropped */
+	NX_EVENT_ELSEWHERE = 3, /* a key came by another zone's port, as a stranger's; `was` and
+				   `zone` are the session's zone, `is` has the port's */
 };
 
-/* `events`: ring buffer, at most one event a second for each session. */
+/* `events`: ring buffer; for each session at most one event a second, of NX_EVENT_ELSEWHERE one in
+ * NX_ELSEWHERE_S. */
 struct nx_event {
 	__u64 at_ns;
 	__u32 kind;    /* enum nx_event_kind */
@@ -318,6 +327,8 @@ struct nx_event {
 	__u16 zone;
 };
 NX_ASSERT_SIZE(struct nx_event, 48);
+
+/* `elsewhere`: LRU hash, index in `sessions` -> second of the last NX_EVENT_ELSEWHERE (__u32). */
 
 /* ---- limits ------------------------------------------------------------------------- */
 
@@ -578,6 +589,36 @@ struct nx_zone_config {
 NX_ASSERT_SIZE(struct nx_zone_config, 40 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
 					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS +
 					      16 * NX_MAX_OWN + 32);
+
+/* The keys of the other zones that watch their ports (rodata `others` of an access program). */
+struct nx_other_pool {
+	struct nx_pool pool;
+	__u32 zone;
+};
+NX_ASSERT_SIZE(struct nx_other_pool, 16);
+
+struct nx_other_prefix {
+	struct nx_prefix prefix;
+	__u16 zone;
+	__u8 key_length_count;
+	__u8 zero;
+	__u8 key_lengths[NX_MAX_KEY_LENGTHS];
+};
+NX_ASSERT_SIZE(struct nx_other_prefix, 40);
+
+#define NX_MAX_OTHER_POOLS (NX_MAX_ZONES * NX_MAX_POOLS)
+#define NX_MAX_OTHER_PREFIXES (NX_MAX_ZONES * NX_MAX_PREFIXES)
+struct nx_others {
+	__u32 pool_count;
+	__u32 prefix_count;
+	__u32 mac_zone_count;
+	__u16 mac_zones[NX_MAX_ZONES]; /* whose sessions may be known by MAC address */
+	__u32 zero;
+	struct nx_other_pool pools[NX_MAX_OTHER_POOLS];
+	struct nx_other_prefix prefixes[NX_MAX_OTHER_PREFIXES];
+};
+NX_ASSERT_SIZE(struct nx_others, 16 + 2 * NX_MAX_ZONES + 16 * NX_MAX_OTHER_POOLS +
+					 40 * NX_MAX_OTHER_PREFIXES);
 
 /*
  * Zones that share an interface by VLAN: each has its own program with its own constants; the one

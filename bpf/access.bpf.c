@@ -6,6 +6,7 @@
  */
 #include "account.h"
 #include "classify.h"
+#include "elsewhere.h"
 #include "forward_up.h"
 
 static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet *p,
@@ -38,7 +39,9 @@ static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet
 	}
 	if (zone_config.mode == NX_MODE_BYPASS)
 		return NX_REASON_MODE_BYPASS;
-	return judge(ctx, p, reply);
+	reason = judge(ctx, p, reply);
+	watch_others(p, reason);
+	return reason;
 }
 
 static __always_inline int to_worker(struct xdp_md *ctx)

@@ -11,6 +11,7 @@
 /* Replaced by narthexd before loading; const volatile, so that the verifier knows the values
  * and removes what the configuration leaves off. */
 const volatile struct nx_zone_config zone_config = {};
+const volatile struct nx_others others = {};
 const volatile __u8 vlan_dispatch = NX_VLAN_NONE; /* enum nx_vlan_dispatch */
 const volatile __u32 fast_words = 1; /* max_entries of `fast` and `fast_due` */
 
@@ -36,6 +37,13 @@ struct {
 	__type(key, struct nx_key);
 	__type(value, struct nx_before);
 } before_login SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NX_MAX_ELSEWHERE);
+	__type(key, __u32);
+	__type(value, __u32);
+} elsewhere SEC(".maps");
 
 /* Programs of the zones that this interface has by VLAN; with the attached program alone. */
 struct {

@@ -22,10 +22,14 @@ std::string Tags(uint32_t where) {
   return inner == 0 ? fmt::format("VLAN {}", outer) : fmt::format("VLAN {}.{}", outer, inner);
 }
 
+// The zone by whose port the packet came.
+uint16_t PortOf(const nx_event& event) { return static_cast<uint16_t>(event.is >> 24); }
+
 }  // namespace
 
-std::string AlarmText(const nx_event& event, const ZoneConfig& zone,
+std::string AlarmText(const nx_event& event, const Layout& layout,
                       const std::optional<SlotOwner>& owner) {
+  const ZoneConfig& zone = layout.ZoneById(event.zone);
   Address address;
   Mac mac;
   std::memcpy(address.bytes.data(), event.addr, sizeof event.addr);
@@ -36,6 +40,10 @@ std::string AlarmText(const nx_event& event, const ZoneConfig& zone,
   if (event.kind == NX_EVENT_MAC)
     return text + fmt::format("{} came from MAC address {}, which it is not bound to; dropped",
                               address.ToString(), mac.ToString());
+  if (event.kind == NX_EVENT_ELSEWHERE)
+    return text + fmt::format("{} came by zone '{}', {}, MAC address {}, and has no session there",
+                              address.ToString(), layout.ZoneById(PortOf(event)).name,
+                              Tags(event.is), mac.ToString());
   return text + fmt::format("{} came from {} instead of {}, MAC address {}{}", address.ToString(),
                             Tags(event.is), Tags(event.was), mac.ToString(),
                             zone.bind_vlan ? "; dropped" : "");
@@ -66,8 +74,11 @@ void Alarms::Run() {
 }
 
 void Alarms::Take(const nx_event& event, int64_t now_ns) {
-  ++(event.kind == NX_EVENT_MAC ? wrong_mac_ : moved_);
-  if (event.zone == 0 || event.zone > layout_.zones().size()) return;
+  ++(event.kind == NX_EVENT_MAC         ? wrong_mac_
+     : event.kind == NX_EVENT_ELSEWHERE ? elsewhere_
+                                        : moved_);
+  for (uint16_t zone : {event.zone, PortOf(event)})
+    if (zone == 0 || zone > layout_.zones().size()) return;
   if (int64_t second = now_ns / kSecondNs; second != second_) {
     if (withheld_ > 0) spdlog::warn("alarm: {} more within a second", withheld_);
     second_ = second;
@@ -78,8 +89,7 @@ void Alarms::Take(const nx_event& event, int64_t now_ns) {
     return;
   }
   ++lines_;
-  spdlog::warn("{}",
-               AlarmText(event, layout_.ZoneById(event.zone), sessions_.OwnerOf(event.session)));
+  spdlog::warn("{}", AlarmText(event, layout_, sessions_.OwnerOf(event.session)));
 }
 
 }  // namespace narthex

@@ -22,7 +22,7 @@ namespace narthex {
 
 // "alarm: session 0123456789abcdef: 10.51.1.2 came from VLAN 100.7 instead of 100 of zone 'lobby',
 // MAC address 02:…"
-std::string AlarmText(const nx_event& event, const ZoneConfig& zone,
+std::string AlarmText(const nx_event& event, const Layout& layout,
                       const std::optional<SlotOwner>& owner);
 
 class Alarms {
@@ -37,6 +37,7 @@ class Alarms {
 
   uint64_t moved() const { return moved_; }
   uint64_t wrong_mac() const { return wrong_mac_; }
+  uint64_t elsewhere() const { return elsewhere_; }
 
   Alarms(Sessions& sessions, const Layout& layout) : sessions_(sessions), layout_(layout) {}
 
@@ -48,6 +49,7 @@ class Alarms {
   std::unique_ptr<RingReader> reader_;
   std::atomic<uint64_t> moved_ = 0;
   std::atomic<uint64_t> wrong_mac_ = 0;
+  std::atomic<uint64_t> elsewhere_ = 0;
   std::atomic<bool> stopping_ = false;
   int64_t second_ = 0;  // in which lines are being counted
   uint64_t lines_ = 0;  // of this second

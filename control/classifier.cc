@@ -96,6 +96,25 @@ nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout,
   return constants;
 }
 
+// The keys that would be strangers' in this zone, and are not.
+nx_others OtherZones(const ZoneConfig& zone, const Layout& layout) {
+  nx_others others{};
+  for (const ZoneConfig& other : layout.zones()) {
+    if (other.id == zone.id || !other.watch_ports) continue;
+    for (const nx_pool& pool : layout.PoolsOf(other))
+      others.pools[others.pool_count++] = {pool, other.id};
+    for (const Prefix& prefix : other.ipv6_prefixes) {
+      nx_other_prefix& row = others.prefixes[others.prefix_count++];
+      row.prefix = AbiPrefix(prefix);
+      row.zone = other.id;
+      for (uint8_t length : other.ipv6_session_lengths)
+        row.key_lengths[row.key_length_count++] = length;
+    }
+    if (other.mac_sessions) others.mac_zones[others.mac_zone_count++] = other.id;
+  }
+  return others;
+}
+
 // What the verifier says last is why it refused.
 Error LoadError(const std::string& place, int error) {
   auto messages = TakeLibbpfMessages();
@@ -143,6 +162,9 @@ Result<Classifier::Access> Classifier::LoadProgram(const ZoneConfig& zone,
   static_assert(sizeof access->rodata->zone_config == sizeof constants);
   std::memcpy(const_cast<nx_zone_config*>(&access->rodata->zone_config), &constants,
               sizeof constants);
+  nx_others others = OtherZones(zone, layout_);
+  static_assert(sizeof access->rodata->others == sizeof others);
+  std::memcpy(const_cast<nx_others*>(&access->rodata->others), &others, sizeof others);
   const_cast<uint32_t&>(access->rodata->fast_words) = layout_.fast_words();
   const_cast<uint8_t&>(access->rodata->vlan_dispatch) = static_cast<uint8_t>(dispatch);
   if (dispatch == NX_VLAN_NONE) bpf_map__set_max_entries(access->maps.vlan_zones, 1);

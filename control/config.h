@@ -123,6 +123,7 @@ struct ZoneConfig {
   bool bind_mac = false;
   bool bind_vlan = false;
   bool watch_moves = false;
+  bool watch_ports = true;                     // keys that come by another zone's port
   uint8_t syn_per_second = NX_SYN_PER_SECOND;  // of one client before its login
   uint8_t rst_per_second = NX_RST_PER_SECOND;
   uint8_t icmp_per_second = NX_ICMP_PER_SECOND;

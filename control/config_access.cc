@@ -48,6 +48,7 @@ void AddAccessKeys(ZoneConfig& zone, std::vector<std::pair<std::string_view, Set
       [&](const Value& v) { zone.ipv6_session_lengths = ReadSessionLengths(v); });
   add("bind", [&](const Value& v) { ReadBindings(zone, v); });
   add("watch_moves", [&](const Value& v) { zone.watch_moves = v.Bool(); });
+  add("watch_ports", [&](const Value& v) { zone.watch_ports = v.Bool(); });
   add("syn_per_second", PerSecond(zone.syn_per_second));
   add("rst_per_second", PerSecond(zone.rst_per_second));
   add("icmp_per_second", PerSecond(zone.icmp_per_second));

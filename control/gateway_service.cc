@@ -77,6 +77,7 @@ grpc::Status GatewayService::GetStatus(grpc::ServerContext*, const v1::GetStatus
   response->set_map_bytes(map_bytes);
   response->mutable_alarms()->set_moved(alarms_.moved());
   response->mutable_alarms()->set_wrong_mac(alarms_.wrong_mac());
+  response->mutable_alarms()->set_elsewhere(alarms_.elsewhere());
   response->set_policy_version(policy_.version());
   for (const ZoneConfig& zone : config->zones) {
     v1::ZoneStatus& message = *response->add_zones();

@@ -81,6 +81,7 @@ constexpr ConfigKey<ZoneConfig> kFixedOfZone[] = {
     {"ipv6_session_lengths", Same<&ZoneConfig::ipv6_session_lengths, ZoneConfig>},
     {"bind", SameBindings},
     {"watch_moves", Same<&ZoneConfig::watch_moves, ZoneConfig>},
+    {"watch_ports", Same<&ZoneConfig::watch_ports, ZoneConfig>},
     {"syn_per_second", Same<&ZoneConfig::syn_per_second, ZoneConfig>},
     {"rst_per_second", Same<&ZoneConfig::rst_per_second, ZoneConfig>},
     {"icmp_per_second", Same<&ZoneConfig::icmp_per_second, ZoneConfig>},

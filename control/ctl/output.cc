@@ -185,9 +185,12 @@ std::string Table(const v1::Status& status) {
   std::vector<Row> maps = {{"MAP", "MEMORY"}};
   for (const v1::MapStatus& map : status.maps()) maps.push_back({map.name(), Bytes(map.bytes())});
   if (maps.size() > 1) text += "\n" + Align(maps, {false, true});
-  if (uint64_t alarms = status.alarms().moved() + status.alarms().wrong_mac(); alarms > 0)
-    text += fmt::format("\nalarms {}: {} from another VLAN, {} from another MAC address\n", alarms,
-                        status.alarms().moved(), status.alarms().wrong_mac());
+  const v1::Alarms& alarms = status.alarms();
+  if (uint64_t all = alarms.moved() + alarms.wrong_mac() + alarms.elsewhere(); all > 0)
+    text += fmt::format(
+        "\nalarms {}: {} from another VLAN, {} from another MAC address, {} by another zone's "
+        "port\n",
+        all, alarms.moved(), alarms.wrong_mac(), alarms.elsewhere());
   std::vector<Row> counters = {{"VERDICT", "PACKETS", "REASON", "MEANING"}};
   for (const v1::Counter& counter : status.counters())
     if (counter.packets() != 0)

@@ -117,6 +117,9 @@ void ClassifierFixture::Load(Options options) {
   if (options.change) options.change(config);
   config_ = config;
   memcpy(const_cast<nx_zone_config*>(&skeleton_->rodata->zone_config), &config, sizeof(config));
+  nx_others others = {};
+  if (options.others) options.others(others);
+  memcpy(const_cast<nx_others*>(&skeleton_->rodata->others), &others, sizeof others);
   bpf_map__set_max_entries(skeleton_->maps.sessions, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.keys, kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.via, kCapacity);

@@ -52,6 +52,7 @@ class ClassifierFixture : public ::testing::Test {
     uint8_t bind = 0;   // NX_BIND_*
     uint8_t reject = NX_REJECT_TCP | NX_REJECT_UDP;
     std::function<void(nx_zone_config&)> change = nullptr;  // the last word
+    std::function<void(nx_others&)> others = nullptr;       // keys of other zones
   };
   void Load(Options options);
 

@@ -3,11 +3,14 @@
 
 The kernel of a test machine may have no VLAN interfaces, so the clients are hand-made, and what
 passes is seen in the classifier's counters."""
+import contextlib
+import json
+
 import pytest
 
 from lab.gateway import zone
 from lab.hosts import client4
-from lab.process import until
+from lab.process import run, until
 from lab.wire import Wire, body_of
 
 C_TAG, S_TAG = 0x8100, 0x88A8
@@ -115,3 +118,42 @@ def test_a_key_that_moves_to_another_vlan_is_reported_and_dropped_where_bound(ru
             assert "alarm: session " in gateway.narthexd.log()
             if not there:
                 assert counted(gateway, "authorised", lambda: (client.send("S"), lobby.poll(0.2))) == 1
+
+
+def mac_of(hosts, namespace, interface):
+    return json.loads(run(None, "ip", "-n", namespace, "-j", "link", "show", interface, check=True).stdout)[0]["address"]
+
+
+# REQ 4.alarm
+@pytest.mark.parametrize("family", [4, 6], ids=["IPv4", "IPv6"])
+def test_a_key_at_another_zones_port_is_a_stranger_and_reported(running_gateway, hosts, lobby, spare, family):
+    """Issue 4: an alarm when a key moves between ports or VLANs. Of a zone of another interface, and one of a VLAN."""
+    aisle = zone(name="aisle", interface=spare, pool="10.61.1.0/24", prefix6="2001:db8:61:1::/64")
+    lobby_zone = zone(extra='identities = ["mac"]')
+    with contextlib.ExitStack() as stack:
+        gateway = stack.enter_context(running_gateway.configured(lobby_zone + STANDS + aisle))
+        there = Wire(hosts.client, "sp1", "10.61.1.", "2001:db8:61:1::", mac_of(hosts, hosts.gateway, spare))
+        stack.callback(there.close)
+        elsewhere = lambda: int(gateway.status()["alarms"].get("elsewhere", 0))
+        true = lobby.client(family)
+        gateway.authorize(true.address)
+        passes = lambda: counted(gateway, "authorised", lambda: (true.send("S"), lobby.poll(0.2))) == 1
+        assert passes() and elsewhere() == 0
+        for wire, tags, words in ((there, (), "by zone 'aisle', no VLAN"), (lobby, [(C_TAG, 10)], "by zone 'stands', VLAN 10")):
+            thief = wire.client(family, tags=tags, address=true.address)
+            before = elsewhere()
+            assert counted(gateway, "martian", lambda thief=thief, wire=wire: (thief.send("S"), wire.poll(0.2))) >= 1
+            if wire is there:
+                assert until(lambda before=before: elsewhere() == before + 1, 5)
+                assert f"{true.address} came {words}, MAC address {thief.mac}, and has no session there" in gateway.narthexd.log()
+            else:
+                assert elsewhere() == before, "the same key, within a minute"
+        # Known by its MAC address, it wanders off and asks for an address over there.
+        wanderer = there.client(family)
+        gateway.authorize(wanderer.mac)
+        assert page(there, family) and elsewhere() == 1, "other clients are no news"
+        wanderer.send("S", options=wanderer.mss_option(1460))
+        wanderer.receive()  # still a stranger's answer
+        assert until(lambda: elsewhere() == 2, 5)
+        assert f"of {wanderer.mac} in zone 'lobby': {wanderer.address} came by zone 'aisle'" in gateway.narthexd.log()
+        assert passes(), "the true one goes on"

@@ -22,16 +22,23 @@ nx_event Event(nx_event_kind kind) {
 }
 
 TEST(AlarmText, NamesSessionKeyPlacesAndMacAddress) {
-  ZoneConfig zone = TwoZones(1).zones[0];
+  Config config = TwoZones(1);
+  const Layout watching(config);
+  config.zones[0].bind_vlan = true;
+  const Layout binding(config);
   const SlotOwner owner{"00ab", "10.51.1.2"};
-  EXPECT_EQ(AlarmText(Event(NX_EVENT_MOVED), zone, owner),
+  EXPECT_EQ(AlarmText(Event(NX_EVENT_MOVED), watching, owner),
             "alarm: session 00ab of 10.51.1.2 in zone 'lobby': 10.51.1.2 came from VLAN 100.7 "
             "instead of VLAN 100, MAC address 02:00:00:00:00:09");
-  zone.bind_vlan = true;
-  EXPECT_TRUE(AlarmText(Event(NX_EVENT_MOVED), zone, owner).ends_with("; dropped"));
-  EXPECT_EQ(AlarmText(Event(NX_EVENT_MAC), zone, std::nullopt),
+  EXPECT_TRUE(AlarmText(Event(NX_EVENT_MOVED), binding, owner).ends_with("; dropped"));
+  EXPECT_EQ(AlarmText(Event(NX_EVENT_MAC), watching, std::nullopt),
             "alarm: session (ended) of 10.51.1.2 in zone 'lobby': 10.51.1.2 came from MAC address "
             "02:00:00:00:00:09, which it is not bound to; dropped");
+  nx_event elsewhere = Event(NX_EVENT_ELSEWHERE);
+  elsewhere.is = NX_WHERE(2, 20, 0);
+  EXPECT_EQ(AlarmText(elsewhere, watching, owner),
+            "alarm: session 00ab of 10.51.1.2 in zone 'lobby': 10.51.1.2 came by zone 'stands', "
+            "VLAN 20, MAC address 02:00:00:00:00:09, and has no session there");
 }
 
 }  // namespace

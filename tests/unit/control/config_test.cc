@@ -353,13 +353,13 @@ TEST(ParseConfig, AcceptsAPortalInTheGarden) {
 }
 
 TEST(ParseConfig, ReadsPoliciesAndWhatAZoneAllows) {
-  auto config =
-      ParseConfig(Policy("rate_up = \"1.5Mbit/s\"\nquota_total = \"2GiB\"\nidle = \"15m\"\n"
-                         "at_quota = \"throttle\"\nthrottle_down = \"64kbit/s\"") +
-                      "identities = [\"line\", \"mac\"]\nipv6_session_lengths = [64, 128]\n"
-                      "bind = [\"vlan\"]\nwatch_moves = true\ndns_per_second = 7\n"
-                      "refuse_tcp = \"drop\"\n",
-                  "f");
+  auto config = ParseConfig(
+      Policy("rate_up = \"1.5Mbit/s\"\nquota_total = \"2GiB\"\nidle = \"15m\"\n"
+             "at_quota = \"throttle\"\nthrottle_down = \"64kbit/s\"") +
+          "identities = [\"line\", \"mac\"]\nipv6_session_lengths = [64, 128]\n"
+          "bind = [\"vlan\"]\nwatch_moves = true\nwatch_ports = false\ndns_per_second = 7\n"
+          "refuse_tcp = \"drop\"\n",
+      "f");
   ASSERT_TRUE(config) << config.error().message;
   const PolicyConfig& policy = config->policies[0];
   EXPECT_EQ(policy.rate_up, 1'500'000u);
@@ -370,7 +370,7 @@ TEST(ParseConfig, ReadsPoliciesAndWhatAZoneAllows) {
   EXPECT_EQ(policy.throttle_down, 64'000u);
   const ZoneConfig& zone = config->zones[0];
   EXPECT_TRUE(zone.mac_sessions && zone.line_sessions && zone.bind_vlan && zone.watch_moves);
-  EXPECT_FALSE(zone.bind_mac || zone.reject_tcp);
+  EXPECT_FALSE(zone.bind_mac || zone.reject_tcp || zone.watch_ports);
   EXPECT_EQ(zone.ipv6_session_lengths, (std::vector<uint8_t>{128, 64}));
   EXPECT_EQ(zone.dns_per_second, 7);
   EXPECT_EQ(zone.syn_per_second, NX_SYN_PER_SECOND);
