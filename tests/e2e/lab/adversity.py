@@ -90,6 +90,24 @@ def access_link(hosts, build, relayed):
             run(None, "ip", "-n", client, family, "rule", "del", "from", source, "lookup", "71")
 
 
+@contextlib.contextmanager
+def far_clients(hosts, build, gateway, round_trip_ms):
+    """The clients are so far away from a gateway of a zone like ZONE, which runs inside without its
+    dataplane; yields their interface. No kernel leaves a checksum to hardware: the relay has none."""
+    with access_link(hosts, build, relayed=True) as edge, contextlib.ExitStack() as stack:
+        stack.callback(gateway.stop)
+        gateway.start_narthexd()
+        stack.callback(hosts.on_internet, "ethtool", "-K", "i0", "tx", "on")
+        hosts.on_internet("ethtool", "-K", "i0", "tx", "off", check=True)
+        hosts.on_gateway("ethtool", "-K", "ad0", "tx", "off", check=True)
+        cable = Tool(
+            hosts, hosts.client, "relay", build / "tests/tools/relay", "--a", "ad2", "--b", "ad1",
+            "--delay", round_trip_ms / 2, "--seconds", 1000,
+        )
+        stack.callback(cable.job.kill)
+        yield edge
+
+
 # ---- fetches ------------------------------------------------------------------------------------
 
 
