@@ -4,11 +4,15 @@
 // same buffers. Each round runs floor and subject in turn; `ratio` is the median of the rounds. The
 // filling of the buffers lies outside the measured time.
 #include <benchmark/benchmark.h>
+#include <pthread.h>
 #include <time.h>
 
 #include <algorithm>
 #include <cstring>
+#include <latch>
+#include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/harness/gateway.h"
@@ -198,6 +202,47 @@ BENCHMARK(GetTo302Browser4)->UseManualTime()->Iterations(11);
 BENCHMARK(GetTo511Curl4)->UseManualTime()->Iterations(11);
 BENCHMARK(GetTo511Curl6)->UseManualTime()->Iterations(11);
 BENCHMARK(GetTo511Browser4)->UseManualTime()->Iterations(11);
+
+// ---- several workers ----------------------------------------------------------------------
+
+// Transactions a second of one worker, a CPU of its own for it: `begin` is when all are ready.
+double RateOfOne(unsigned cpu, std::latch& begin) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(cpu, &cpus);
+  pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus);
+  Gateway gateway;
+  RuleState rule_state = Rules().NewState();
+  gateway.responder.Use(gateway.responses, {&Rules(), &rule_state, 0});
+  MemoryPort port;
+  Worker<MemoryPort> worker(port, gateway.responder, gateway.worker);
+  const std::vector<Bytes> requests = Requests(gateway, false, kBrowser);
+  const Instant now = Instant::FromNs(gateway.now_ns);
+  begin.arrive_and_wait();
+  return 1e9 / NanosecondsEach(port, requests, [&] {
+           while (worker.RunBurst(now)) {
+           }
+         });
+}
+
+// Nanoseconds a transaction of all workers together: what one takes, divided by their number if
+// nothing is shared. Rules are: one compiled set for all.
+void Workers(benchmark::State& state) {
+  const auto count = static_cast<unsigned>(state.range(0));
+  if (count > std::thread::hardware_concurrency()) return state.SkipWithError("not enough CPUs");
+  Rules();  // made before, not by all at once
+  for (auto _ : state) {
+    std::latch begin(count);
+    std::vector<double> rates(count);
+    {
+      std::vector<std::jthread> threads;
+      for (unsigned i = 0; i < count; i++)
+        threads.emplace_back([&, i] { rates[i] = RateOfOne(i, begin); });
+    }
+    state.SetIterationTime(1 / std::accumulate(rates.begin(), rates.end(), 0.0));
+  }
+}
+BENCHMARK(Workers)->Arg(1)->Arg(2)->Arg(4)->UseManualTime()->Iterations(11);
 
 // ---- the parts ----------------------------------------------------------------------------
 

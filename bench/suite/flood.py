@@ -75,10 +75,10 @@ def measure(bench):
             if passing:
                 passing.stop()
             bench.say(f"  {in_flight} SYNs in flight")
-    report(bench, rows)
+    report(bench, rows, rounds)
 
 
-def report(bench, rows):
+def report(bench, rows, rounds):
     def figure(in_flight, key, unit, better=LOWER):
         return bench.figure(f"P10: {in_flight} SYNs in flight, {key}", unit, [row[key] for row in rows[in_flight]], better)
 
@@ -101,5 +101,5 @@ def report(bench, rows):
             rate = sorted(row["syn_per_second"] for row in made)[len(made) // 2]
             series[name].append((rate, values[len(values) // 2], values[0], values[-1]))
     bench.plots["flood"] = lambda where: plot.lines(
-        "What new clients wait for a 511 beside a SYN flood", where, "SYNs of the flood a second", "microseconds from GET to 511",
+        "What new clients wait for a 511 beside a SYN flood", f"{where}; veth, kernel clients, {rounds} rounds", "SYNs of the flood a second", "microseconds from GET to 511",
         series, log_x=False, log_y=True)

@@ -2,10 +2,10 @@
 """What a 511 costs (P5), and how long a client waits for it (P6)."""
 import json
 
-from suite import opennds, plot
-from suite.figures import HIGHER, Figure, Goal, number, ratio
+from suite import plot
+from suite.figures import HIGHER, Goal, number, ratio
 from suite.rounds import COST, RATE, add_columns, column, in_turn, standing
-from suite.stage import MACS, SERVER
+from suite.stage import CLIENTS as CLIENT_POOL, MACS, MORE_CLIENTS, SERVER
 from suite.subjects import RULES, Narthex, Nginx, WithRules
 
 IN_FLIGHT = 128
@@ -56,55 +56,29 @@ def measure_cost(bench):
         for subject in subjects:
             verify(bench, subject)
         rows = in_turn(bench, subjects, lambda subject: transactions(subject, bench.seconds))
-        slow_rows = beside_opennds(bench, subjects)
-        measure_growth(bench, subjects[1])
     report_bad(bench, rows)
     add_columns(bench, rows, "P5", {"rate": RATE, "cpu": COST, "napi": COST, "server": COST})
     cost = {f.name: f for f in bench.figures}
     gain = ratio("P5: narthex over nginx, transactions per server CPU", cost["P5: nginx, cpu"], cost["P5: narthex, cpu"], HIGHER)
     bench.goals.append(Goal("P5", "transactions per server CPU, against nginx return 511 + redirect", 20, HIGHER, gain,
                             f"narthex {number(cost['P5: narthex, cpu'].median)} us, nginx {number(cost['P5: nginx, cpu'].median)} us; with {RULES:,} host rules, none of them met, and negotiation"))
-    compare_with_opennds(bench, slow_rows)
     bench.plots["server-cpu"] = lambda where: plot.bars(
-        "Server CPU for one GET and its 511", where, "microseconds a transaction",
+        "Server CPU for one GET and its 511", f"{where}; veth, {IN_FLIGHT} connections in flight, {bench.rounds} rounds", "microseconds a transaction",
         {name: {"NAPI thread": cost[f"P5: {name}, napi"].median, "process, busy": cost[f"P5: {name}, server"].median}
          for name in rows})
 
 
-def slow_transactions(bench, subject):
-    """A round of a subject that answers tens a second takes longer; 8 at once are as many as it likes."""
-    if subject.cheap:
-        return transactions(subject, bench.seconds / 2)
-    return transactions(subject, 3 if bench.quick else 6, clients=None, in_flight=8)
+def measure_growth(bench):
+    """P5: how narthex's cost grows with distinct clients, and with connections at once."""
+    bench.say("P5: growth")
+    with standing([WithRules(bench.directory / "growth", bench.load, bench.build, pools=(CLIENT_POOL, MORE_CLIENTS))]) as (narthex,):
+        transactions_by(bench, narthex)
 
 
-def beside_opennds(bench, subjects):
-    """openNDS's redirect and its 511, and the others once more in the same rounds; {} if it is not here."""
-    missing = opennds.missing()
-    if missing:
-        bench.lacks("openNDS", f"not here: {', '.join(missing)} (deploy/install-packages bench)")
-        return {}
-    bench.say("P5: openNDS beside them")
-    with standing([opennds.OpenNds(bench.directory / "opennds", bench.load)]) as (redirecting,):
-        both = [redirecting, opennds.OpenNds511(redirecting)]
-        for subject in both:
-            verify(bench, subject)
-        return in_turn(bench, [*both, *subjects], lambda subject: slow_transactions(bench, subject), rounds=3 if bench.quick else 9)
-
-
-def compare_with_opennds(bench, rows):
-    for name in (subject for subject in rows if subject.startswith("openNDS")):
-        cost, own = (Figure("", "us", column(rows[subject], "cpu")) for subject in (name, "narthex"))
-        bench.figure(f"P5: {name}, rate", "/s", column(rows[name], "rate"), HIGHER)
-        bench.figure(f"P5: {name}, cpu", "us", cost.values)
-        bench.figures.append(ratio(f"P5: narthex over {name}, transactions per server CPU", cost, own, HIGHER))
-
-
-def measure_growth(bench, narthex):
-    """How narthex's cost grows with distinct clients, and with connections at once."""
-    seconds, rounds = bench.seconds, 3 if bench.quick else 9
+def transactions_by(bench, narthex):
+    seconds, rounds = bench.seconds / 2, 3 if bench.quick else 9
     sweeps = {
-        "clients": ("clients", (10000, 100000, 1000000, 4000000)),
+        "clients": ("clients", (10000, 100000, 1000000, 10000000)),
         "in flight": ("in_flight", (1, 4, 16, 64, 128)),
     }
     for name, (option, values) in sweeps.items():
@@ -118,7 +92,7 @@ def measure_growth(bench, narthex):
         narthex.rest()
         title = {"clients": "distinct unauthorised clients", "in flight": "connections in flight"}[name]
         bench.plots[f"cost-by-{name.replace(' ', '-')}"] = lambda where, points=points, title=title: plot.lines(
-            f"narthex: server CPU by {title}", where, title, "microseconds a transaction", {"NAPI thread and worker": points})
+            f"narthex: server CPU by {title}", f"{where}; veth, {rounds} rounds", title, "microseconds a transaction", {"NAPI thread and worker": points})
 
 
 class KernelClient:

@@ -11,7 +11,7 @@ from suite.figures import HIGHER, LOWER, Goal, number
 
 PROGRAMS = {  # and what --quick takes of each
     "classifier_bench": "Authorised4/(1|1000|1000000|10000000)/|SynToSynAck(4/16384|6)/",
-    "worker_bench": "GetTo",
+    "worker_bench": "GetTo|Workers",
     "rules_bench": "Decision/names",
     "control_bench": "ArrayStore|StoreInsert|Rpc|BulkLogin/10{4,5}/",
 }
@@ -95,8 +95,8 @@ def plot_classifier(bench, rows):
     series = {words: points for words, points in series.items() if len(points) > 1}
     if series:
         bench.plots["classifier-by-clients"] = lambda where: plot.lines(
-            "Classifier: cost of a packet, by number of clients", where, "clients, one picked at random for each packet",
-            "nanoseconds a packet (BPF_PROG_TEST_RUN)", series)
+            "Classifier: cost of a packet, by number of clients", f"{where}; BPF_PROG_TEST_RUN, 11 rounds", "clients, one picked at random for each packet",
+            "nanoseconds a packet", series)
 
 
 def measure_worker(bench):
@@ -108,6 +108,19 @@ def measure_worker(bench):
         bench.goals.append(Goal("P4", f"worker, {words}", 180, LOWER, figure, "10,000 host rules" if figure else f"no benchmark {label}"))
         if "511" in label:
             hold(bench, rows, ratios, [("P4", f"the same, over the floor loop: {words}", 4, label)])
+    plot_workers(bench, rows)
+
+
+def plot_workers(bench, rows):
+    """How many workers get done what: each its CPU, its buffers and its half-read requests, one set of rules."""
+    rates = {int(found[1]): 1e9 / row["real_time"] for label, row in rows.items() if (found := re.fullmatch(r"Workers/(\d+)", label))}
+    if len(rates) < 2:
+        return
+    for count, rate in [pair for pair in rates.items() if pair[0] > 1]:
+        bench.figure(f"workers, no NIC: throughput of {count} over that of one", "x", [rate / rates[1]], HIGHER)
+    bench.plots["throughput-by-workers"] = lambda where: plot.bars(
+        "Workers: GETs answered with 511s, a CPU for each worker", f"{where}; no NIC, 10,000 host rules", "transactions a second, all together",
+        {f"{count} worker{'s' if count > 1 else ''}": {"throughput": rate} for count, rate in sorted(rates.items())})
 
 
 def measure_control(bench):
@@ -147,7 +160,7 @@ def measure_rules(bench):
             continue
         growth = bench.figure(f"P11: 10,000 patterns over 100, {words}", "x", [times[10000] / times[100]])
         bench.goals.append(Goal("P11", what, 1.5, LOWER, growth, f"{number(times[10000])} ns over {number(times[100])} ns"))
-    series = {name: [(n, t, t, t) for n, t in sorted(counts.items()) if n] for name, counts in by_count.items() if len(counts) > 1}
+    series = {REQUESTS.get(name, name): [(n, t, t, t) for n, t in sorted(counts.items()) if n] for name, counts in by_count.items() if len(counts) > 1}
     if series:
         bench.plots["rules-by-patterns"] = lambda where: plot.lines(
-            "Rules: time by number of patterns", where, "patterns", "nanoseconds", series, log_y=True)
+            "Rules: time of a decision, by number of host patterns", f"{where}; rules_bench", "host patterns", "nanoseconds a request", series, log_y=True)

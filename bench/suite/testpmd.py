@@ -98,6 +98,6 @@ def measure(bench):
     bench.figure("P5: dpdk-testpmd, rate", "/s", column(rows[TestPmd.name], "rate"), HIGHER)
     bench.figures.append(ratio("P5: narthex's worker over dpdk-testpmd", own, bare))
     bench.plots["driver-ceiling"] = lambda where: plot.bars(
-        f"A GET and its 511, beside a frame of {FRAME_BYTES} bytes that dpdk-testpmd returns", where, "microseconds of the worker, busy",
+        "A GET and its 511, beside a frame that dpdk-testpmd returns", f"{where}; veth, {FRAME_BYTES} bytes, {bench.rounds} rounds", "microseconds of the worker, busy",
         {"dpdk-testpmd, io": {"AF_XDP driver, as much as dpdk-testpmd": bare.median},
          "narthex's worker": {"AF_XDP driver, as much as dpdk-testpmd": bare.median, "the rest: parse, rules, response": max(0, own.median - bare.median)}})

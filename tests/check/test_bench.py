@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bench/run says of its figures: medians, ratios, goals, regressions; and plots that can be read."""
+import importlib.machinery
+import importlib.util
 import json
 import re
 import subprocess
@@ -12,7 +14,7 @@ import pytest
 from test_tree import TOP
 
 sys.path.insert(0, str(TOP / "bench"))
-from suite import intercept, micro, opennds, plot, subjects, testpmd  # noqa: E402
+from suite import micro, opennds, peers, plot, subjects, testpmd  # noqa: E402
 from suite.figures import (  # noqa: E402
     HIGHER, LOWER, MET, MISSED, UNMEASURED, Figure, Goal, all_figures, compare, goal_table, number, ratio, table,
 )
@@ -167,7 +169,7 @@ def test_a_missing_peer_is_named_in_the_report(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.setattr(opennds.shutil, "which", lambda *_, **__: None)
     bench = quick_bench()
-    assert intercept.beside_opennds(bench, []) == {}
+    peers.measure_opennds(bench)
     testpmd.measure(bench)
     assert set(bench.absent) == {"openNDS", "dpdk-testpmd"}
     assert "ndsctl" in bench.absent["openNDS"] and not bench.figures and not bench.goals
@@ -181,3 +183,36 @@ def test_busy_cycles_are_read_from_testpmd():
 def test_rule_files_have_as_many_rules_as_asked_for():
     rules = tomllib.loads(subjects.host_rules(1000))["rule"]
     assert len(rules) == len({rule["host"] for rule in rules}) == len({rule["name"] for rule in rules}) == 1000
+
+
+def bench_run():
+    loader = importlib.machinery.SourceFileLoader("bench_run", str(TOP / "bench/run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
+    loader.exec_module(module)
+    return module
+
+
+def test_a_measure_that_fails_leaves_the_others_alone_and_its_goal_unmeasured(monkeypatch):
+    run, bench = bench_run(), quick_bench()
+
+    def fail(_bench):
+        raise AssertionError("no such interface\nand more")
+
+    monkeypatch.setattr(run, "MEASURES", [(("P1",), fail, 1, 1), (("P2",), lambda b: b.goals.append(Goal("P2", "", 3)), 1, 1)])
+    assert run.measure(bench, {"P1", "P2"}) == ["P1: no such interface"]
+    assert [(goal.id, goal.state) for goal in bench.goals] == [("P1", UNMEASURED), ("P2", UNMEASURED)]
+    assert "no such interface" in bench.goals[0].note
+
+
+def test_progress_tells_how_much_is_left(monkeypatch, capsys):
+    run, bench = bench_run(), quick_bench()
+    monkeypatch.setattr(run, "MEASURES", [(("P1",), lambda _: None, 120, 0), (("P2",), lambda _: None, 60, 0), (("P3",), lambda _: None, 600, 0)])
+    run.measure(bench, {"P1", "P2"})
+    said = capsys.readouterr().err
+    assert "1 of 2, P1; about 3 min to go" in said and "2 of 2, P2" in said and "P3" not in said
+
+
+def test_the_whole_run_is_reckoned_to_take_half_an_hour_and_a_quick_one_five_minutes():
+    measures = bench_run().MEASURES
+    assert sum(measure[3] for measure in measures) <= 30 * 60
+    assert 4 * 60 <= sum(measure[2] for measure in measures) <= 6 * 60
