@@ -12,9 +12,9 @@
 static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet *p,
 					       struct reply *reply)
 {
-	enum nx_reason reason = parse_ethernet(p);
 	struct account account = {};
 	enum standing standing;
+	enum nx_reason reason = parse_ethernet(p);
 
 	if (reason != PARSED)
 		return reason;
@@ -23,6 +23,7 @@ static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet
 	reason = parse_addresses(p);
 	if (reason != PARSED)
 		return reason;
+	find_pool_entry(&zone_config, p);
 	standing = find_sender(&zone_config, p, &account);
 	if (standing != STRANGER && zone_config.bind && !place_allows(&zone_config, p, account.index))
 		return NX_REASON_BINDING;
@@ -64,24 +65,17 @@ static __always_inline void enter_vlan_zone(struct xdp_md *ctx)
 		bpf_tail_call(ctx, &vlan_zones, p.vlan[0]);
 }
 
-SEC("xdp")
-int xsk_def_prog(struct xdp_md *ctx)
+/* What becomes of a packet that does not pass at once. */
+static __always_inline int judge_packet(struct xdp_md *ctx)
 {
-	struct reply reply = {};
 	struct packet p = {
 		.data = (void *)(long)ctx->data,
 		.data_end = (void *)(long)ctx->data_end,
 	};
+	struct reply reply = {};
 	enum nx_reason reason;
 	enum nx_verdict verdict;
 
-	if (vlan_dispatch != NX_VLAN_NONE) {
-		enter_vlan_zone(ctx);
-		if (vlan_dispatch == NX_VLAN_ONLY) {
-			count(NX_REASON_NO_ZONE);
-			return XDP_DROP;
-		}
-	}
 	p.bytes = p.data_end - p.data;
 	p.flow.zone = zone_config.zone;
 	reason = classify(ctx, &p, &reply);
@@ -89,11 +83,11 @@ int xsk_def_prog(struct xdp_md *ctx)
 	if (verdict != NX_PASS && zone_config.mode != NX_MODE_ENFORCE) {
 		/* Counted as what it would have been, and passed. */
 		count(reason);
-		return pass_up(ctx, &p, zone_config.mode == NX_MODE_MONITOR ? NX_REASON_MODE_MONITOR
-									    : NX_REASON_MODE_BYPASS);
+		return pass_up(ctx, p.l3, zone_config.mode == NX_MODE_MONITOR ? NX_REASON_MODE_MONITOR
+									       : NX_REASON_MODE_BYPASS);
 	}
 	if (verdict == NX_PASS)
-		return pass_up(ctx, &p, reason);
+		return pass_up(ctx, p.l3, reason);
 	if (verdict == NX_WORKER)
 		return to_worker(ctx);
 	count(reason);
@@ -102,6 +96,26 @@ int xsk_def_prog(struct xdp_md *ctx)
 	if (verdict == NX_TX)
 		return write_reply(ctx, &p, &reply);
 	return XDP_DROP;
+}
+
+SEC("xdp")
+int xsk_def_prog(struct xdp_md *ctx)
+{
+	struct packet head = {
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+	};
+
+	if (vlan_dispatch != NX_VLAN_NONE) {
+		enter_vlan_zone(ctx);
+		if (vlan_dispatch == NX_VLAN_ONLY) {
+			count(NX_REASON_NO_ZONE);
+			return XDP_DROP;
+		}
+	}
+	if (parse_ethernet(&head) == PARSED && passes_at_once(&zone_config, &head))
+		return pass_up(ctx, head.l3, NX_REASON_AUTHORISED);
+	return judge_packet(ctx);
 }
 
 struct sweep {

@@ -18,18 +18,14 @@ enum before_login_count {
 	COUNT_DNS,
 };
 
-static __always_inline struct nx_before *before_login_of(const struct nx_flow *flow)
+static __always_inline struct nx_before *before_login_of(const struct packet *p)
 {
 	struct nx_before fresh = {}, *before;
-	struct nx_session *session;
+	const struct nx_flow *flow = &p->flow;
 	struct nx_key key;
-	__s64 index;
 
-	if (!flow->ipv6) {
-		index = pool_index(&zone_config, flow->client);
-		session = index < 0 ? NULL : session_at(index);
-		return session ? &session->before : NULL;
-	}
+	if (!flow->ipv6)
+		return p->entry ? &p->entry->before : NULL;
 	/* Where sessions are prefixes, so are the counted. */
 	address_key(&key, zone_config.zone, flow->client, shortest_key_length(&zone_config));
 	before = bpf_map_lookup_elem(&before_login, &key);
@@ -48,10 +44,10 @@ static __always_inline int below(__u8 *count, __u8 most)
 }
 
 /* Counts, unless that would be more than the client may; 0 then. */
-static __always_inline int before_login_allows(const struct nx_flow *flow,
+static __always_inline int before_login_allows(const struct packet *p,
 					       enum before_login_count what)
 {
-	struct nx_before *before = before_login_of(flow);
+	struct nx_before *before = before_login_of(p);
 	const struct nx_clock *clk = read_clock();
 	__u16 second;
 

@@ -7,6 +7,7 @@
 #define NARTHEX_BPF_CLASSIFY_H
 
 #include "access_maps.h"
+#include "account.h"
 #include "before_login.h"
 #include "dns.h"
 #include "refuse_udp.h"
@@ -80,7 +81,7 @@ static __always_inline enum nx_reason judge_dhcp(const struct packet *p)
 static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct packet *p,
 					    const struct segment *s, struct reply *reply)
 {
-	if (!before_login_allows(&p->flow, COUNT_RST))
+	if (!before_login_allows(p, COUNT_RST))
 		return NX_REASON_RST_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -118,7 +119,7 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 		return NX_REASON_MSS_TOO_SMALL;
 	if (!worker_alive(ctx, clk))
 		return NX_REASON_WORKER_STALE;
-	if (!before_login_allows(&p->flow, COUNT_SYN))
+	if (!before_login_allows(p, COUNT_SYN))
 		return NX_REASON_SYN_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -256,7 +257,7 @@ static __always_inline enum nx_reason judge_udp(const struct packet *p)
 	if (!(zone_config.reject & NX_REJECT_UDP) || p->options ||
 	    is_martian_destination(&p->flow) || is_to_group(p) || !udp_refusal_fits(p))
 		return NX_REASON_UDP;
-	return before_login_allows(&p->flow, COUNT_ICMP) ? NX_REASON_UDP_REFUSED
+	return before_login_allows(p, COUNT_ICMP) ? NX_REASON_UDP_REFUSED
 							 : NX_REASON_ICMP_LIMITED;
 }
 
@@ -281,7 +282,7 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 		if (reason != UNDECIDED)
 			return reason;
 	}
-	if (!is_client(&zone_config, &p->flow))
+	if (!is_from_client(&zone_config, p))
 		return NX_REASON_MARTIAN;
 	if (in_garden(&p->flow, p->protocol))
 		reason = NX_REASON_GARDEN;
@@ -289,7 +290,7 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 		reason = judge_dns(ctx, p);
 	else
 		reason = UNDECIDED;
-	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(&p->flow, COUNT_ICMP))
+	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(p, COUNT_ICMP))
 		return NX_REASON_ICMP_LIMITED;
 	if (reason != UNDECIDED) /* options could route it past the destination that was judged */
 		return p->options ? NX_REASON_EXTENSION_HEADERS : reason;

@@ -39,14 +39,14 @@ __noinline int bridge_up(struct xdp_md *ctx, __u32 l3)
 }
 
 /* Counts the packet as what became of it; an enum xdp_action. */
-static __always_inline int pass_up(struct xdp_md *ctx, const struct packet *p, enum nx_reason reason)
+static __always_inline int pass_up(struct xdp_md *ctx, __u64 l3, enum nx_reason reason)
 {
 	int action = XDP_PASS;
 
 	if (zone_config.forwarding == NX_FORWARD_FIB && reason == NX_REASON_AUTHORISED)
-		action = route_up(ctx, p->l3);
+		action = route_up(ctx, l3);
 	if (zone_config.forwarding == NX_FORWARD_BRIDGE)
-		action = bridge_up(ctx, p->l3);
+		action = bridge_up(ctx, l3);
 	if (zone_config.forwarding != NX_FORWARD_KERNEL && action == XDP_PASS)
 		reason = fallback_of(reason);
 	count(reason);

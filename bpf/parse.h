@@ -39,6 +39,8 @@ struct packet {
 	void *data;
 	void *data_end;
 	struct nx_flow flow; /* addresses from layer 3, ports from layer 4 */
+	struct nx_session *entry; /* of an IPv4 client in the zone's pools, or NULL */
+	__u32 index;	     /* of that entry */
 	__u64 bytes;	     /* of the frame */
 	__u64 l3;	     /* offset of the IP header: 14, 18 or 22 */
 	__u64 l4;	     /* offset of the transport header */
@@ -376,11 +378,15 @@ __noinline __u32 find_mss(struct xdp_md *ctx, __u32 offset, __u32 count, __u32 a
 /* The MSS of a SYN; RFC 9293 §3.7.1 has the default. Nearly all stacks put the option first. */
 static __always_inline __u32 parse_mss(struct xdp_md *ctx, struct packet *p, const struct segment *s)
 {
-	__u8 *option = at(p, p->l4 + sizeof(struct tcphdr));
+	__be32 *option = at(p, p->l4 + sizeof(struct tcphdr));
 	__u32 count = s->header - sizeof(struct tcphdr);
 
-	if (count >= 4 && (void *)(option + 4) <= p->data_end && option[0] == 2 && option[1] == 4)
-		return option[2] << 8 | option[3];
+	if (count >= 4 && (void *)(option + 1) <= p->data_end) {
+		__u32 word = bpf_ntohl(*option);
+
+		if (word >> 16 == (2 << 8 | 4))
+			return word & 0xffff;
+	}
 	return find_mss(ctx, p->l4 + sizeof(struct tcphdr), count,
 			p->flow.ipv6 ? NX_DEFAULT_MSS_V6_BYTES : NX_DEFAULT_MSS_V4_BYTES);
 }

@@ -44,14 +44,11 @@ static __always_inline void address_key(struct nx_key *key, __u16 zone, const __
 	key->prefix_len = length;
 }
 
-/* Index in `sessions` of an IPv4 client, or -1 if no pool of the zone has its address. */
-static __always_inline __s64 pool_index(zone_constants zone, const __u8 *mapped)
+/* Index in `sessions` of an IPv4 address, or -1 if no pool of the zone has it. */
+static __always_inline __s64 pool_index_of(zone_constants zone, __be32 network)
 {
-	__be32 network;
-	__u32 addr;
+	__u32 addr = bpf_ntohl(network);
 
-	__builtin_memcpy(&network, mapped + 12, 4);
-	addr = bpf_ntohl(network);
 #pragma unroll
 	for (int i = 0; i < NX_MAX_POOLS; i++) {
 		__u32 offset = addr - zone->pools[i].first;
@@ -62,6 +59,15 @@ static __always_inline __s64 pool_index(zone_constants zone, const __u8 *mapped)
 			return (__u32)(zone->pools[i].session + offset);
 	}
 	return -1;
+}
+
+/* The same of a v4-mapped address. */
+static __always_inline __s64 pool_index(zone_constants zone, const __u8 *mapped)
+{
+	__be32 network;
+
+	__builtin_memcpy(&network, mapped + 12, 4);
+	return pool_index_of(zone, network);
 }
 
 /* The longest come first. */

@@ -96,6 +96,20 @@ TEST_F(Reply, SynAckCarriesCookieAndMssOnly) {
   }
 }
 
+// No two bytes of these addresses are alike, so none can be taken for another.
+TEST_F(Reply, GoesBackToTheAddressThatItsCauseCameFrom) {
+  const Mac client = {0x02, 0x12, 0x23, 0x34, 0x45, 0x56};
+  const Mac gateway = {0x06, 0x67, 0x78, 0x89, 0x9a, 0xab};
+  const Ethernet ethernet{.dst = gateway, .src = client};
+  for (const Bytes& frame :
+       {Bytes(ethernet / Ipv4{} / Tcp{}), Bytes(ethernet / Vlan{.id = 5} / Ipv6{} / Tcp{})}) {
+    auto reply = ReadSegment(Run(frame).frame);
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(reply->eth_dst, client);
+    EXPECT_EQ(reply->eth_src, gateway);
+  }
+}
+
 // REQ 3.syn-data
 TEST_F(Reply, SynAckDoesNotAcknowledgeDataOfTheSyn) {
   Segment reply = Answer(Ethernet{} / Ipv4{} / Tcp{.seq = 7} / Payload{"GET / HTTP/1.1\r\n\r\n"},
