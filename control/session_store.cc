@@ -4,25 +4,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cstring>
 #include <limits>
 
+#include "control/store_rows.h"
 #include "control/store_schema.h"
 
 namespace narthex {
 namespace {
 
 constexpr int64_t kRequestMemoryNs = 86400 * kSecondNs;
-constexpr size_t kKeyBytes = 18;
 
 constexpr char kColumns[] =
     "SELECT id, zone, creator, created_wall_ns, expires_boot_ns, policy, limits, used_up, "
-    "used_down, used_seen_s FROM session ";
-constexpr char kKeyColumns[] =
-    "key, slot, bound, packets_up, bytes_up, packets_down, bytes_down, first_seen_ns, "
-    "last_seen_ns ";
+    "used_down, used_seen_s, keys FROM session ";
+constexpr char kCounters[] =
+    "packets_up, bytes_up, packets_down, bytes_down, first_seen_ns, last_seen_ns ";
 
 // 0 for what is no number.
 int64_t Number(const std::string& text) {
@@ -31,52 +28,12 @@ int64_t Number(const std::string& text) {
   return number;
 }
 
-// Kind, bits, bytes; as in store_schema.cc.
-std::array<uint8_t, kKeyBytes> BlobOf(const Key& key) {
-  std::array<uint8_t, kKeyBytes> blob;
-  blob[0] = static_cast<uint8_t>(key.kind);
-  blob[1] = key.bits;
-  std::copy(key.bytes.begin(), key.bytes.end(), blob.begin() + 2);
-  return blob;
-}
-
-Query& BindKey(Query& query, const Key& key) {
-  auto blob = BlobOf(key);
-  return query.BindBlob(blob.data(), blob.size());
-}
-
-Query& BindMac(Query& query, const Mac& mac) {
-  return query.BindBlob(mac.bytes.data(), mac.IsNone() ? 0 : mac.bytes.size());
-}
-
-void BindCounters(Query& query, const SessionCounters& counters) {
-  for (uint64_t value : {counters.packets_up, counters.bytes_up, counters.packets_down,
-                         counters.bytes_down, counters.first_seen_ns, counters.last_seen_ns})
-    query.Bind(static_cast<int64_t>(value));
-}
-
-void BindUsage(Query& query, const Usage& usage) {
-  query.Bind(static_cast<int64_t>(usage.bytes_up)).Bind(static_cast<int64_t>(usage.bytes_down));
-  query.Bind(int64_t{usage.last_seen_s});
-}
-
-// The columns of kKeyColumns, from `column` on.
-Result<SessionKey> ReadKey(const Query& query, int column) {
-  SessionKey entry;
-  std::string_view blob = query.Blob(column++);
-  if (blob.size() != kKeyBytes) return Fail("a key is damaged");
-  entry.key.kind = static_cast<KeyKind>(blob[0]);
-  entry.key.bits = static_cast<uint8_t>(blob[1]);
-  std::memcpy(entry.key.bytes.data(), blob.data() + 2, entry.key.bytes.size());
-  entry.slot = static_cast<uint32_t>(query.Integer(column++));
-  std::string_view bound = query.Blob(column++);
-  if (bound.size() == entry.bound.bytes.size())
-    std::memcpy(entry.bound.bytes.data(), bound.data(), bound.size());
-  SessionCounters& counters = entry.counters;
+SessionCounters ReadCounters(const Query& query, int column) {
+  SessionCounters counters;
   for (uint64_t* value : {&counters.packets_up, &counters.bytes_up, &counters.packets_down,
                           &counters.bytes_down, &counters.first_seen_ns, &counters.last_seen_ns})
     *value = static_cast<uint64_t>(query.Integer(column++));
-  return entry;
+  return counters;
 }
 
 Usage ReadUsage(const Query& query, int column) {
@@ -109,45 +66,38 @@ Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path
   if (!database) return refuse(database.error());
   if (auto prepared = PrepareSchema(**database); !prepared) return refuse(prepared.error());
   std::unique_ptr<SessionStore> store(new SessionStore(std::move(*database), clock));
-  for (auto step : {&SessionStore::PrepareAll, &SessionStore::CarryOverReboot})
+  for (auto step :
+       {&SessionStore::PrepareAll, &SessionStore::CarryOverReboot, &SessionStore::ReadIndex})
     if (auto done = (store.get()->*step)(); !done) return refuse(done.error());
   return store;
 }
 
 Outcome SessionStore::PrepareAll() {
-  const std::string select = kColumns, keys = kKeyColumns;
+  const std::string select = kColumns, counters = kCounters;
   const std::pair<Statement*, std::string> statements[] = {
-      {&insert_session_, "INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?)"},
+      {&insert_session_, "INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?,?)"},
       {&update_session_,
        "UPDATE session SET expires_boot_ns=?2, policy=?3, limits=?4, used_up=?5, used_down=?6, "
-       "used_seen_s=?7 WHERE id=?1"},
-      {&delete_session_, "DELETE FROM session WHERE id=?"},
+       "used_seen_s=?7, keys=?8 WHERE id=?1"},
+      {&delete_session_, "DELETE FROM session WHERE id=? RETURNING expires_boot_ns, zone, keys"},
+      {&end_of_, "SELECT expires_boot_ns FROM session WHERE id=?"},
       {&save_usage_,
        "UPDATE session SET limits=?2, used_up=?3, used_down=?4, used_seen_s=?5 WHERE id=?1"},
-      {&insert_key_, "INSERT INTO session_key VALUES (?,?,?,?,?,?,?,?,?,?,?)"},
-      {&save_key_,
-       "UPDATE session_key SET slot=?3, packets_up=?4, bytes_up=?5, packets_down=?6, "
-       "bytes_down=?7, first_seen_ns=?8, last_seen_ns=?9 WHERE zone=?1 AND key=?2"},
-      {&bind_key_, "UPDATE session_key SET bound=?3 WHERE zone=?1 AND key=?2"},
-      {&delete_key_, "DELETE FROM session_key WHERE zone=? AND key=?"},
-      {&delete_keys_, "DELETE FROM session_key WHERE session_id=?"},
+      {&keys_of_, "SELECT keys FROM session WHERE id=?"},
+      {&save_keys_, "UPDATE session SET keys=?2 WHERE id=?1"},
+      {&save_account_, "INSERT OR REPLACE INTO account VALUES (?,?,?,?,?,?,?,?)"},
+      {&delete_account_, "DELETE FROM account WHERE zone=? AND key=?"},
+      {&account_, "SELECT " + counters + "FROM account WHERE zone=? AND key=?"},
+      {&all_accounts_, "SELECT zone, key, " + counters + "FROM account"},
       {&by_id_, select + "WHERE id=?"},
-      {&by_key_, select + "WHERE id=(SELECT session_id FROM session_key WHERE zone=? AND key=?)"},
       {&list_, select + "WHERE id>? AND expires_boot_ns>? ORDER BY id LIMIT ?"},
-      {&expired_, select + "WHERE expires_boot_ns<=? ORDER BY expires_boot_ns LIMIT ?"},
-      {&next_expiry_, "SELECT expires_boot_ns FROM session ORDER BY expires_boot_ns LIMIT 1"},
-      {&count_, "SELECT count(*) FROM session WHERE expires_boot_ns>?"},
-      {&keys_, "SELECT " + keys + "FROM session_key WHERE session_id=? ORDER BY key"},
-      // One walk over the keys; CROSS JOIN keeps SQLite from turning it round.
-      {&all_keys_,
-       "SELECT session_key.session_id, session_key.zone, policy, expires_boot_ns, limits, used_up, "
-       "used_down, used_seen_s, " +
-           keys +
-           "FROM session_key CROSS JOIN session ON session.id=session_key.session_id WHERE "
-           "expires_boot_ns>?"},
+      {&all_,
+       "SELECT id, expires_boot_ns, zone, keys, policy, limits, used_up, used_down, "
+       "used_seen_s FROM session ORDER BY id"},
       {&policy_uses_,
        "SELECT policy, count(*) FROM session WHERE policy<>'' AND expires_boot_ns>? GROUP BY "
        "policy"},
+      {&count_, "SELECT count(*) FROM session"},
       {&last_number_, "SELECT max(id) FROM session"},
       {&insert_request_, "INSERT INTO request VALUES (?,?,?,?)"},
       {&delete_request_, "DELETE FROM request WHERE id=?"},
@@ -182,7 +132,7 @@ Outcome SessionStore::CarryOverReboot() {
     if (!transaction) return Fail(transaction.error());
     for (const char* sql : {"UPDATE session SET expires_boot_ns=expires_boot_ns+({})",
                             "UPDATE request SET made_boot_ns=made_boot_ns+({})",
-                            "UPDATE session_key SET first_seen_ns=0, last_seen_ns=0 /*{}*/",
+                            "UPDATE account SET first_seen_ns=0, last_seen_ns=0 /*{}*/",
                             "UPDATE session SET used_seen_s=0 /*{}*/"})
       if (auto done = database_->Execute(fmt::format(fmt::runtime(sql), shift_ns)); !done)
         return done;
@@ -200,158 +150,77 @@ Outcome SessionStore::SaveAnchor() {
   return SetMeta("anchor_wall_ns", std::to_string(clock_.WallNs()));
 }
 
-Outcome SessionStore::InsertSession(const Session& session) {
-  Query query(*database_, insert_session_.get());
-  query.Bind(SessionNumber(session.id)).Bind(session.zone).Bind(session.creator);
-  query.Bind(session.created_wall_ns).Bind(session.expires_boot_ns);
-  query.Bind(session.policy).Bind(int64_t{session.limits});
-  BindUsage(query, session.usage);
-  return query.Run();
-}
-
-Outcome SessionStore::InsertKeys(const Session& session, std::span<const SessionKey> keys) {
-  for (const SessionKey& entry : keys) {
-    Query query(*database_, insert_key_.get());
-    BindKey(query.Bind(session.zone), entry.key);
-    query.Bind(SessionNumber(session.id)).Bind(int64_t{entry.slot});
-    BindMac(query, entry.bound);
-    BindCounters(query, entry.counters);
-    if (auto done = query.Run(); !done) return done;
+// What is looked up by key and by end, from the rows.
+Outcome SessionStore::ReadIndex() {
+  {
+    Query query(*database_, count_.get());
+    auto row = query.Step();
+    if (!row) return Fail(row.error());
+    index_.Reserve(static_cast<size_t>(query.Integer(0)));
   }
-  return {};
-}
-
-Outcome SessionStore::InsertRequest(const RequestRecord* request) {
-  if (request == nullptr) return {};
-  Query query(*database_, insert_request_.get());
-  query.Bind(request->id).Bind(request->digest).Bind(request->session_id).Bind(clock_.BootNs());
-  return query.Run();
-}
-
-Outcome SessionStore::Insert(const Session& session, const RequestRecord* request) {
-  return InsertAll({&session, 1}, {request, request == nullptr ? 0u : 1u});
-}
-
-Outcome SessionStore::InsertAll(std::span<const Session> sessions,
-                                std::span<const RequestRecord> requests) {
-  auto transaction = Transaction::Begin(*database_);
-  if (!transaction) return Fail(transaction.error());
-  for (const Session& session : sessions) {
-    if (auto done = InsertSession(session); !done) return done;
-    if (auto done = InsertKeys(session, session.keys); !done) return done;
-  }
-  for (const RequestRecord& request : requests)
-    if (auto done = InsertRequest(&request); !done) return done;
-  return (*transaction)->Commit();
-}
-
-Outcome SessionStore::UpdateSession(const Session& session) {
-  Query query(*database_, update_session_.get());
-  query.Bind(SessionNumber(session.id)).Bind(session.expires_boot_ns);
-  query.Bind(session.policy).Bind(int64_t{session.limits});
-  BindUsage(query, session.usage);
-  return query.Run();
-}
-
-Outcome SessionStore::UpdateAll(std::span<const SessionUpdate> updates,
-                                std::span<const RequestRecord> requests) {
-  auto transaction = Transaction::Begin(*database_);
-  if (!transaction) return Fail(transaction.error());
-  for (const auto& [session, added] : updates) {
-    if (auto done = UpdateSession(*session); !done) return done;
-    if (auto done = BindKeys(*session); !done) return done;
-    if (auto done = InsertKeys(*session, added); !done) return done;
-  }
-  for (const RequestRecord& request : requests)
-    if (auto done = InsertRequest(&request); !done) return done;
-  return (*transaction)->Commit();
-}
-
-Outcome SessionStore::Update(const Session& session) {
-  const SessionUpdate update{&session, {}};
-  return UpdateAll({&update, 1}, {});
-}
-
-Outcome SessionStore::BindKeys(const Session& session) {
-  for (const SessionKey& entry : session.keys) {
-    Query query(*database_, bind_key_.get());
-    BindMac(BindKey(query.Bind(session.zone), entry.key), entry.bound);
-    if (auto done = query.Run(); !done) return done;
-  }
-  return {};
-}
-
-Outcome SessionStore::Shrink(const Session& session, std::span<const SessionKey> removed,
-                             const std::string& request_id) {
-  auto transaction = Transaction::Begin(*database_);
-  if (!transaction) return Fail(transaction.error());
-  if (auto done = UpdateSession(session); !done) return done;
-  if (auto done = BindKeys(session); !done) return done;
-  if (auto done = DeleteRequest(request_id); !done) return done;
-  for (const SessionKey& entry : removed) {
-    Query query(*database_, delete_key_.get());
-    if (auto done = BindKey(query.Bind(session.zone), entry.key).Run(); !done) return done;
-  }
-  return (*transaction)->Commit();
-}
-
-// None has the empty id.
-Outcome SessionStore::DeleteRequest(const std::string& id) {
-  Query query(*database_, delete_request_.get());
-  return query.Bind(id).Run();
-}
-
-Outcome SessionStore::DeleteSession(int64_t number) {
-  for (const Statement* statement : {&delete_keys_, &delete_session_}) {
-    Query query(*database_, statement->get());
-    if (auto done = query.Bind(number).Run(); !done) return done;
-  }
-  return {};
-}
-
-Outcome SessionStore::Retract(const std::string& id, const std::string& request_id) {
-  auto transaction = Transaction::Begin(*database_);
-  if (!transaction) return Fail(transaction.error());
-  if (auto done = DeleteSession(SessionNumber(id)); !done) return done;
-  if (auto done = DeleteRequest(request_id); !done) return done;
-  return (*transaction)->Commit();
-}
-
-Outcome SessionStore::DeleteAll(std::span<const Session> sessions) {
-  if (sessions.empty()) return {};
-  auto transaction = Transaction::Begin(*database_);
-  if (!transaction) return Fail(transaction.error());
-  for (const Session& session : sessions)
-    if (auto done = DeleteSession(SessionNumber(session.id)); !done) return done;
-  return (*transaction)->Commit();
-}
-
-Outcome SessionStore::ReadKeys(Session& session) {
-  Query query(*database_, keys_.get());
-  query.Bind(SessionNumber(session.id));
+  Query query(*database_, all_.get());
   for (;;) {
     auto row = query.Step();
     if (!row) return Fail(row.error());
     if (!*row) return {};
-    auto key = ReadKey(query, 0);
-    if (!key) return Fail(key.error());
-    session.keys.push_back(*key);
+    auto keys = DecodeKeys(query.Blob(3));
+    if (!keys) return Fail(keys.error());
+    if (auto taken = index_.AddKeys(query.Blob(2), *keys, query.Integer(0)))
+      return Fail(fmt::format("it is damaged: two sessions have {}", taken->ToString()));
+    index_.AddEnd(query.Integer(1), query.Integer(0));
   }
+}
+
+// Accounts in the order of sessions: those without one are left out.
+Result<std::vector<SessionStore::Account>> SessionStore::Accounts() {
+  std::vector<Account> accounts;
+  Query query(*database_, all_accounts_.get());
+  for (;;) {
+    auto row = query.Step();
+    if (!row) return Fail(row.error());
+    if (!*row) break;
+    auto key = KeyOfBlob(query.Blob(1));
+    if (!key) return Fail(key.error());
+    if (auto session = index_.Find(query.Blob(0), *key))
+      accounts.push_back({*session, *key, ReadCounters(query, 2)});
+  }
+  std::sort(accounts.begin(), accounts.end(),
+            [](const Account& a, const Account& b) { return a.session < b.session; });
+  return accounts;
 }
 
 Outcome SessionStore::ForEachKey(int64_t now_boot_ns,
                                  const std::function<void(const StoredKey&)>& visit) {
-  Query query(*database_, all_keys_.get());
-  query.Bind(now_boot_ns);
+  auto accounts = Accounts();
+  if (!accounts) return Fail(accounts.error());
+  auto next = accounts->begin();
+  Query query(*database_, all_.get());
   for (;;) {
     auto row = query.Step();
     if (!row) return Fail(row.error());
     if (!*row) return {};
-    auto key = ReadKey(query, 8);
-    if (!key) return Fail(key.error());
-    visit({query.Integer(0), query.Blob(1), query.Blob(2), query.Integer(3),
-           static_cast<uint32_t>(query.Integer(4)), ReadUsage(query, 5), *key});
+    const int64_t number = query.Integer(0);
+    while (next != accounts->end() && next->session < number) ++next;
+    if (query.Integer(1) <= now_boot_ns) continue;
+    auto keys = DecodeKeys(query.Blob(3));
+    if (!keys) return Fail(keys.error());
+    for (SessionKey& entry : *keys) {
+      for (auto account = next; account != accounts->end() && account->session == number; ++account)
+        if (account->key == entry.key) entry.counters = account->counters;
+      visit({number, query.Blob(2), query.Blob(4), query.Integer(1),
+             static_cast<uint32_t>(query.Integer(5)), ReadUsage(query, 6), entry});
+    }
   }
+}
+
+Outcome SessionStore::ReadAccounts(Session& session) {
+  for (SessionKey& entry : session.keys) {
+    Query query(*database_, account_.get());
+    auto row = BindKey(query.Bind(session.zone), entry.key).Step();
+    if (!row) return Fail(row.error());
+    if (*row) entry.counters = ReadCounters(query, 0);
+  }
+  return {};
 }
 
 Result<std::vector<Session>> SessionStore::Read(Query& query) {
@@ -369,7 +238,10 @@ Result<std::vector<Session>> SessionStore::Read(Query& query) {
     session.policy = query.Text(5);
     session.limits = static_cast<uint32_t>(query.Integer(6));
     session.usage = ReadUsage(query, 7);
-    if (auto done = ReadKeys(session); !done) return Fail(done.error());
+    auto keys = DecodeKeys(query.Blob(10));
+    if (!keys) return Fail(keys.error());
+    session.keys = std::move(*keys);
+    if (auto done = ReadAccounts(session); !done) return Fail(done.error());
     sessions.push_back(std::move(session));
   }
 }
@@ -388,8 +260,10 @@ Result<std::optional<Session>> SessionStore::FindById(const std::string& id) {
 }
 
 Result<std::optional<Session>> SessionStore::FindByKey(const std::string& zone, const Key& key) {
-  Query query(*database_, by_key_.get());
-  return FirstOf(Read(BindKey(query.Bind(zone), key)));
+  auto number = index_.Find(zone, key);
+  if (!number) return std::optional<Session>();
+  Query query(*database_, by_id_.get());
+  return FirstOf(Read(query.Bind(*number)));
 }
 
 Result<std::optional<RequestRecord>> SessionStore::FindRequest(const std::string& id) {
@@ -408,23 +282,17 @@ Result<std::vector<Session>> SessionStore::List(const std::string& after_id, int
 }
 
 Result<std::vector<Session>> SessionStore::Expired(int64_t now_boot_ns, size_t most) {
-  Query query(*database_, expired_.get());
-  return Read(query.Bind(now_boot_ns).Bind(static_cast<int64_t>(most)));
-}
-
-Result<std::optional<int64_t>> SessionStore::NextExpiry() {
-  Query query(*database_, next_expiry_.get());
-  auto row = query.Step();
-  if (!row) return Fail(row.error());
-  if (!*row) return std::optional<int64_t>();
-  return std::optional<int64_t>(query.Integer(0));
-}
-
-Result<uint64_t> SessionStore::Count(int64_t now_boot_ns) {
-  Query query(*database_, count_.get());
-  auto row = query.Bind(now_boot_ns).Step();
-  if (!row) return Fail(row.error());
-  return static_cast<uint64_t>(query.Integer(0));
+  std::vector<Session> expired;
+  for (const auto& [end_ns, number] : index_.EndsBy(now_boot_ns, most)) {
+    Query query(*database_, by_id_.get());
+    auto session = FirstOf(Read(query.Bind(number)));
+    if (!session) return Fail(session.error());
+    if (*session)
+      expired.push_back(std::move(**session));
+    else
+      index_.RemoveEnd(end_ns, number);
+  }
+  return expired;
 }
 
 Result<std::vector<std::pair<std::string, uint64_t>>> SessionStore::PolicyUses(
@@ -445,25 +313,6 @@ Result<int64_t> SessionStore::LastNumber() {
   auto row = query.Step();
   if (!row) return Fail(row.error());
   return query.Integer(0);
-}
-
-Outcome SessionStore::Save(std::span<const KeyUpdate> keys, std::span<const UsageUpdate> usages) {
-  if (keys.empty() && usages.empty()) return {};
-  auto transaction = Transaction::Begin(*database_);
-  if (!transaction) return Fail(transaction.error());
-  for (const KeyUpdate& update : keys) {
-    Query query(*database_, save_key_.get());
-    BindKey(query.Bind(update.zone), update.key->key).Bind(int64_t{update.key->slot});
-    BindCounters(query, update.key->counters);
-    if (auto done = query.Run(); !done) return done;
-  }
-  for (const UsageUpdate& update : usages) {
-    Query query(*database_, save_usage_.get());
-    query.Bind(update.session).Bind(int64_t{update.limits});
-    BindUsage(query, update.usage);
-    if (auto done = query.Run(); !done) return done;
-  }
-  return (*transaction)->Commit();
 }
 
 Result<std::string> SessionStore::Meta(std::string_view key) {

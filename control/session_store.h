@@ -2,6 +2,9 @@
 // The truth about sessions, on disk (SQLite, WAL, synchronous=FULL): what a call here has
 // acknowledged survives kill -9 and loss of power. The maps are its projection.
 //
+// A login appends one row. Which session has a key, and which ends next, is in memory
+// (store_index.h); counters have a table of their own, which only Save writes.
+//
 // Ends are kept in boot time. An anchor, one instant in both clocks, is saved along; after a
 // reboot the time that was left by the wall clock is left still, and never more than that.
 //
@@ -23,6 +26,7 @@
 #include "control/error.h"
 #include "control/session.h"
 #include "control/sqlite.h"
+#include "control/store_index.h"
 
 namespace narthex {
 
@@ -82,8 +86,8 @@ class SessionStore {
   Outcome ForEachKey(int64_t now_boot_ns, const std::function<void(const StoredKey&)>& visit);
   // Sessions that ended by `now_boot_ns`, earliest first.
   Result<std::vector<Session>> Expired(int64_t now_boot_ns, size_t most);
-  Result<std::optional<int64_t>> NextExpiry();
-  Result<uint64_t> Count(int64_t now_boot_ns);
+  std::optional<int64_t> NextExpiry() const { return index_.FirstEnd(); }
+  uint64_t Count(int64_t now_boot_ns) const { return index_.CountAfter(now_boot_ns); }
   // Names of policies, and how many sessions in force have each.
   Result<std::vector<std::pair<std::string, uint64_t>>> PolicyUses(int64_t now_boot_ns);
   // The largest number of a session, 0 if there is none.
@@ -98,8 +102,18 @@ class SessionStore {
     uint32_t limits = 0;
     Usage usage;
   };
-  // Writes slots and counters of keys, rows and usage of sessions; all or nothing.
-  Outcome Save(std::span<const KeyUpdate> keys, std::span<const UsageUpdate> usages);
+  struct SlotUpdate {
+    int64_t session = 0;
+    Key key;
+    uint32_t slot = kNoSlot;
+  };
+  // Counters of keys, rows and usage of sessions, slots of keys; all or nothing.
+  struct Saved {
+    std::span<const KeyUpdate> keys;
+    std::span<const UsageUpdate> usages;
+    std::span<const SlotUpdate> slots;  // those of one session one after the other
+  };
+  Outcome Save(const Saved& saved);
   // Saves the anchor of both clocks and forgets request ids older than a day.
   Outcome SaveAnchor();
 
@@ -112,24 +126,42 @@ class SessionStore {
   SessionStore(std::unique_ptr<Database> database, const Clock& clock)
       : database_(std::move(database)), clock_(clock) {}
 
+  struct Deleted {
+    int64_t number;
+    int64_t end_ns;
+    std::string zone;
+    std::vector<SessionKey> keys;
+  };
+  struct Account {
+    int64_t session;
+    Key key;
+    SessionCounters counters;
+  };
+
   Outcome PrepareAll();
   Outcome CarryOverReboot();
+  Outcome ReadIndex();
   Outcome InsertSession(const Session& session);
-  Outcome InsertKeys(const Session& session, std::span<const SessionKey> keys);
+  Outcome SaveAccount(std::string_view zone, const SessionKey& entry);
+  Outcome DeleteAccount(std::string_view zone, const Key& key);
   Outcome InsertRequest(const RequestRecord* request);
   Outcome DeleteRequest(const std::string& id);
-  Outcome BindKeys(const Session& session);
-  Outcome UpdateSession(const Session& session);
-  Outcome DeleteSession(int64_t number);
+  Result<int64_t> UpdateSession(const Session& session, std::span<const SessionKey> added);
+  Outcome DeleteSession(int64_t number, std::vector<Deleted>& deleted);
+  Outcome SaveSlots(std::span<const SlotUpdate> updates);
+  Outcome IndexKeys(const Session& session, std::span<const SessionKey> keys);
+  void MoveEnd(const Session& session, int64_t old_end_ns);
+  void Forget(std::span<const Deleted> deleted);
+  Result<std::vector<Account>> Accounts();
   Result<std::vector<Session>> Read(Query& query);
-  Outcome ReadKeys(Session& session);
+  Outcome ReadAccounts(Session& session);
 
   std::unique_ptr<Database> database_;
   const Clock& clock_;
-  Statement insert_session_, update_session_, delete_session_, save_usage_;
-  Statement insert_key_, save_key_, bind_key_, delete_key_, delete_keys_;
-  Statement by_id_, by_key_, list_, expired_, next_expiry_, count_, keys_, all_keys_, policy_uses_,
-      last_number_;
+  StoreIndex index_;
+  Statement insert_session_, update_session_, delete_session_, save_usage_, keys_of_, save_keys_;
+  Statement save_account_, delete_account_, account_, all_accounts_;
+  Statement by_id_, end_of_, list_, all_, count_, policy_uses_, last_number_;
   Statement insert_request_, delete_request_, find_request_, forget_requests_, get_meta_, set_meta_;
 };
 

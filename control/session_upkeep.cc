@@ -34,7 +34,12 @@ struct Sessions::Restored {
   std::vector<WantedEntry> wanted;
   std::vector<Limited> limited;  // sessions with a policy
   std::unordered_map<int64_t, size_t> limited_by_session;
-  std::vector<std::pair<std::string, SessionKey>> homeless;  // zone's name, key
+  struct Homeless {
+    int64_t session;
+    std::string zone;  // name
+    SessionKey key;
+  };
+  std::vector<Homeless> homeless;
   std::unordered_map<int64_t, Usage> rowless;  // sessions of homeless keys, with a row in the store
 };
 
@@ -60,7 +65,7 @@ Result<Sessions::Restored> Sessions::ReadStore(int64_t now_ns) {
     bool fits = zone != nullptr && CheckKeyInZone(*zone, entry.key).has_value() &&
                 (!entry.key.IsAddress() || layout_.ZoneOf(entry.key) == zone);
     if (!fits) {
-      restored.homeless.emplace_back(stored.zone, entry);
+      restored.homeless.push_back({stored.session, std::string(stored.zone), entry});
       if (stored.limits != 0) restored.rowless.emplace(stored.session, stored.usage);
       return;
     }
@@ -108,27 +113,28 @@ void Sessions::RestoreLimits(Restored& restored) {
     Restored::Limited* limited = limited_of(entry);
     entry.limits = limited == nullptr ? 0 : limited->row;
     if (limited == nullptr || limited->row != 0) return false;
-    restored.homeless.emplace_back(layout_.ZoneById(entry.zone).name,
-                                   SessionKey{entry.key, kNoSlot, entry.counters, entry.bound});
+    restored.homeless.push_back({entry.session,
+                                 layout_.ZoneById(entry.zone).name,
+                                 {entry.key, kNoSlot, entry.counters, entry.bound}});
     return true;
   });
 }
 
 // Slots and rows that are not what the store says.
 Outcome Sessions::SaveRestored(const Restored& restored) {
-  std::vector<SessionKey> keys;
-  std::vector<std::string_view> zones;
+  std::vector<SessionKey> keys;  // with their counters
+  std::vector<SessionStore::KeyUpdate> key_updates;
+  std::vector<SessionStore::SlotUpdate> slots;
+  keys.reserve(restored.wanted.size());
   for (const WantedEntry& entry : restored.wanted) {
     if (entry.slot == entry.old_slot) continue;
+    slots.push_back({entry.session, entry.key, entry.slot});
+    if (entry.counters == SessionCounters{}) continue;
     keys.push_back({entry.key, entry.slot, entry.counters, entry.bound});
-    zones.push_back(layout_.ZoneById(entry.zone).name);
+    key_updates.push_back({layout_.ZoneById(entry.zone).name, &keys.back()});
   }
-  for (const auto& [zone, entry] : restored.homeless) {
-    keys.push_back({entry.key, kNoSlot, entry.counters, entry.bound});
-    zones.push_back(zone);
-  }
-  std::vector<SessionStore::KeyUpdate> key_updates;
-  for (size_t i = 0; i < keys.size(); ++i) key_updates.push_back({zones[i], &keys[i]});
+  for (const Restored::Homeless& each : restored.homeless)
+    slots.push_back({each.session, each.key.key, kNoSlot});
   std::vector<SessionStore::UsageUpdate> usage_updates;
   for (const Restored::Limited& limited : restored.limited)
     if (limited.row != limited.stored_row)
@@ -137,7 +143,7 @@ Outcome Sessions::SaveRestored(const Restored& restored) {
   for (const auto& [session, usage] : restored.rowless)
     if (!restored.limited_by_session.contains(session))
       usage_updates.push_back({session, 0, usage});
-  return store_.Save(key_updates, usage_updates);
+  return store_.Save({key_updates, usage_updates, slots});
 }
 
 Result<ReconcileReport> Sessions::Start(const std::vector<PolicyConfig>& policies) {
@@ -255,7 +261,7 @@ Outcome Sessions::SaveKeys(size_t most) {
     std::vector<SessionStore::KeyUpdate> updates;
     for (const MovedEntry& entry : moved)
       updates.push_back({layout_.ZoneById(entry.zone).name, &entry.key});
-    if (auto done = store_.Save(updates, {}); !done) return done;
+    if (auto done = store_.Save({updates, {}, {}}); !done) return done;
     saved += moved.size();
   }
   return {};
@@ -271,7 +277,7 @@ Outcome Sessions::SaveUsages(size_t most) {
     if (next_usage_ >= limits_.rows()) next_usage_ = 0;
     std::vector<SessionStore::UsageUpdate> updates;
     for (const MovedUsage& each : moved) updates.push_back({each.session, each.row, each.usage});
-    if (auto done = store_.Save({}, updates); !done) return done;
+    if (auto done = store_.Save({{}, updates, {}}); !done) return done;
     saved += moved.size();
   }
   return {};

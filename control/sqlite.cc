@@ -63,6 +63,9 @@ void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_fi
 void Database::Close::operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
 
 Result<std::unique_ptr<Database>> Database::Open(const std::string& path) {
+  // Statistics of SQLite's memory, which nobody reads, cost a lock for each allocation. Refused
+  // once SQLite is in use, which is as well.
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   sqlite3* handle = nullptr;
   int code = sqlite3_open_v2(
       path.c_str(), &handle,

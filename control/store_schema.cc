@@ -3,23 +3,57 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bpf/abi.h"
+#include "control/store_rows.h"
 
 namespace narthex {
 namespace {
 
-// 1: addresses only, ids as text. 2: keys of all kinds, policies.
-constexpr int64_t kVersion = 2;
+// 1: addresses only, ids as text. 2: keys of all kinds, policies. 3: a login is one row.
+constexpr int64_t kVersion = 3;
 
-// Ids ascend with time, so rows are appended. A key is the kind, the bits that count and the 16
-// bytes of nx_key.
+// Ids ascend with time, so rows are appended. `keys` is as in store_rows.h; an account is there
+// once its key has counted something.
 constexpr char kSchema[] = R"sql(
+CREATE TABLE session (
+  id INTEGER PRIMARY KEY,
+  zone TEXT NOT NULL,
+  creator TEXT NOT NULL,
+  created_wall_ns INTEGER NOT NULL,
+  expires_boot_ns INTEGER NOT NULL,
+  policy TEXT NOT NULL,
+  limits INTEGER NOT NULL,
+  used_up INTEGER NOT NULL, used_down INTEGER NOT NULL,
+  used_seen_s INTEGER NOT NULL,
+  keys BLOB NOT NULL
+);
+CREATE TABLE account (
+  zone TEXT NOT NULL,
+  key BLOB NOT NULL,
+  packets_up INTEGER NOT NULL, bytes_up INTEGER NOT NULL,
+  packets_down INTEGER NOT NULL, bytes_down INTEGER NOT NULL,
+  first_seen_ns INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL,
+  PRIMARY KEY (zone, key)
+) WITHOUT ROWID;
+)sql";
+
+constexpr char kCommonSchema[] = R"sql(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE request (
+  id TEXT PRIMARY KEY,
+  digest TEXT NOT NULL,
+  session_id TEXT NOT NULL,
+  made_boot_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr char kSchema2[] = R"sql(
 CREATE TABLE session (
   id INTEGER PRIMARY KEY,
   zone TEXT NOT NULL,
@@ -44,12 +78,6 @@ CREATE TABLE session_key (
   PRIMARY KEY (zone, key)
 ) WITHOUT ROWID;
 CREATE INDEX key_by_session ON session_key (session_id);
-CREATE TABLE request (
-  id TEXT PRIMARY KEY,
-  digest TEXT NOT NULL,
-  session_id TEXT NOT NULL,
-  made_boot_ns INTEGER NOT NULL
-) WITHOUT ROWID;
 )sql";
 
 Result<int64_t> Version(Database& database) {
@@ -115,15 +143,86 @@ DROP TABLE old_meta;
 DROP TABLE number;
 )sql";
   if (auto done = database.Execute(kMove); !done) return done;
-  if (auto done = database.Execute(kSchema); !done) return done;
+  for (const char* schema : {kCommonSchema, kSchema2})
+    if (auto done = database.Execute(schema); !done) return done;
   if (auto done = NumberSessions(database); !done) return done;
   return database.Execute(fmt::format(kCopy, int{NX_KEY_ADDRESS}));
+}
+
+Result<std::vector<SessionKey>> KeysOfVersion2(Database& database, const Statement& keys_of,
+                                               int64_t session) {
+  std::vector<SessionKey> keys;
+  Query query(database, keys_of.get());
+  query.Bind(session);
+  for (;;) {
+    auto row = query.Step();
+    if (!row) return Fail(row.error());
+    if (!*row) return keys;
+    auto key = KeyOfBlob(query.Blob(0));
+    if (!key) return Fail(key.error());
+    SessionKey entry{*key, static_cast<uint32_t>(query.Integer(1)), {}, {}};
+    std::string_view bound = query.Blob(2);
+    if (bound.size() == entry.bound.bytes.size())
+      std::copy(bound.begin(), bound.end(), entry.bound.bytes.begin());
+    keys.push_back(entry);
+  }
+}
+
+Outcome FromVersion2(Database& database) {
+  static constexpr char kMove[] = R"sql(
+ALTER TABLE session RENAME TO old_session;
+DROP INDEX session_by_expiry;
+)sql";
+  static constexpr char kFinish[] = R"sql(
+INSERT INTO account SELECT zone, key, packets_up, bytes_up, packets_down, bytes_down,
+  first_seen_ns, last_seen_ns FROM session_key WHERE packets_up <> 0 OR packets_down <> 0;
+DROP TABLE session_key;
+DROP TABLE old_session;
+)sql";
+  if (auto done = database.Execute(kMove); !done) return done;
+  if (auto done = database.Execute(kSchema); !done) return done;
+  auto all = database.Prepare("SELECT id FROM old_session ORDER BY id");
+  auto keys_of =
+      database.Prepare("SELECT key, slot, bound FROM session_key WHERE session_id=? ORDER BY key");
+  auto copy = database.Prepare("INSERT INTO session SELECT *, ?2 FROM old_session WHERE id=?1");
+  for (auto* prepared : {&all, &keys_of, &copy})
+    if (!*prepared) return Fail(prepared->error());
+  {
+    Query ids(database, all->get());
+    for (;;) {
+      auto row = ids.Step();
+      if (!row) return Fail(row.error());
+      if (!*row) break;
+      auto keys = KeysOfVersion2(database, *keys_of, ids.Integer(0));
+      if (!keys) return Fail(keys.error());
+      const std::string blob = EncodeKeys(*keys);
+      Query insert(database, copy->get());
+      if (auto done = insert.Bind(ids.Integer(0)).BindBlob(blob.data(), blob.size()).Run(); !done)
+        return done;
+    }
+  }
+  // A prepared statement keeps its tables.
+  for (auto* prepared : {&all, &keys_of, &copy}) *prepared = Statement();
+  return database.Execute(kFinish);
+}
+
+// From `version`, step by step, to the newest.
+Outcome Bring(Database& database, int64_t version) {
+  if (version == 0) {
+    if (auto made = database.Execute(kCommonSchema); !made) return made;
+    return database.Execute(kSchema);
+  }
+  if (version == 1)
+    if (auto done = FromVersion1(database); !done) return done;
+  return FromVersion2(database);
 }
 
 }  // namespace
 
 Outcome PrepareSchema(Database& database) {
-  for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"})
+  // 16 MiB of pages in memory, and of journal before it goes into the file.
+  for (const char* pragma : {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+                             "PRAGMA cache_size=-16384", "PRAGMA wal_autocheckpoint=4096"})
     if (auto done = database.Execute(pragma); !done) return done;
   auto version = Version(database);
   if (!version) return Fail(version.error());
@@ -135,8 +234,7 @@ Outcome PrepareSchema(Database& database) {
   if (*version == kVersion) return {};
   auto transaction = Transaction::Begin(database);
   if (!transaction) return Fail(transaction.error());
-  auto made = *version == 0 ? database.Execute(kSchema) : FromVersion1(database);
-  if (!made) return made;
+  if (auto made = Bring(database, *version); !made) return made;
   if (auto done = database.Execute(fmt::format("PRAGMA user_version={}", kVersion)); !done)
     return done;
   return (*transaction)->Commit();
