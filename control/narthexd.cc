@@ -2,7 +2,6 @@
 // narthexd: wires the parts of the control plane together and waits for its end.
 #include <fmt/format.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -25,6 +24,7 @@
 #include "control/gateway_service.h"
 #include "control/instance.h"
 #include "control/interface_watch.h"
+#include "control/log_sink.h"
 #include "control/own_addresses.h"
 #include "control/policy_check.h"
 #include "control/policy_snapshot.h"
@@ -49,7 +49,8 @@ void SetLogLevel(const std::string& level) {
 }
 
 void OpenLog(const std::string& level) {
-  auto log = spdlog::stderr_logger_mt("narthexd");
+  auto log = std::make_shared<spdlog::logger>("narthexd", std::make_shared<LogSink>(STDERR_FILENO));
+  log->flush_on(spdlog::level::trace);
   log->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
   spdlog::set_default_logger(log);
   SetLogLevel(level);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "control/log_sink.h"
 #include "control/sessions.h"
 
 namespace narthex {
@@ -43,7 +44,8 @@ Result<Mac> Sessions::MacToBind(const ZoneConfig& zone, const Key& key, const Ma
                   key.ToString(), zone.name, zone.interface));
 }
 
-Result<Sessions::Target> Sessions::Check(const AuthoriseRequest& request) const {
+// What needs no lock: calls that wait for it come prepared.
+Result<Sessions::Target> Sessions::Resolve(const AuthoriseRequest& request) const {
   auto refuse = [](std::string why) { return Fail(ErrorKind::kInvalid, std::move(why)); };
   if (request.request_id.size() > kMaxRequestId)
     return refuse(fmt::format("request_id: at most {} bytes", kMaxRequestId));
@@ -53,6 +55,16 @@ Result<Sessions::Target> Sessions::Check(const AuthoriseRequest& request) const 
     return refuse(
         fmt::format("duration: wanted 1 s to {} s (sessions.max_duration)", max_duration_.count()));
   Target target{std::move(*resolved), {}, 0};
+  if (!request.mac.empty()) {
+    auto mac = ParseMac(request.mac);
+    if (!mac) return Fail(mac.error());
+    target.mac = *mac;
+  }
+  return target;
+}
+
+Outcome Sessions::Check(const AuthoriseRequest& request, Target& target) const {
+  auto refuse = [](std::string why) { return Fail(ErrorKind::kInvalid, std::move(why)); };
   const std::set<Address>& own = own_.at(target.zone->id);
   for (const Key& key : target.keys)
     if (key.IsSingleAddress() && own.contains(key.address()))
@@ -63,12 +75,7 @@ Result<Sessions::Target> Sessions::Check(const AuthoriseRequest& request) const 
     return refuse(fmt::format("policy: there is no [[policy]] with name = \"{}\"",
                               request.policy.substr(0, 32)));
   target.policy = *row;
-  if (!request.mac.empty()) {
-    auto mac = ParseMac(request.mac);
-    if (!mac) return Fail(mac.error());
-    target.mac = *mac;
-  }
-  return target;
+  return {};
 }
 
 // The answer to a request that was made before, if this is one.
@@ -134,14 +141,14 @@ Result<std::vector<SessionKey>> Sessions::ReserveAll(const Target& target,
 
 // All entries, or none: what had begun is ended, what had not is released.
 Outcome Sessions::BeginAll(const ZoneConfig& zone, const Session& session,
-                           std::span<const SessionKey> keys) {
+                           std::span<const SessionKey> keys, int64_t begun_ns) {
   for (size_t i = 0; i < keys.size(); ++i) {
     auto begun = map_.Begin(keys[i].slot, {zone.id,
                                            keys[i].key,
                                            keys[i].bound,
                                            session.limits,
                                            session.expires_boot_ns,
-                                           clock_.BootNs(),
+                                           begun_ns,
                                            {}});
     if (begun) continue;
     for (size_t j = 0; j < i; ++j) map_.End(zone.id, keys[j].key, keys[j].slot);
@@ -151,21 +158,22 @@ Outcome Sessions::BeginAll(const ZoneConfig& zone, const Session& session,
   return {};
 }
 
-Result<Sessions::Pending> Sessions::Prepare(const Target& target, const AuthoriseRequest& request) {
+Result<Sessions::Pending> Sessions::Prepare(const Target& target, const AuthoriseRequest& request,
+                                            const Now& now) {
   Pending pending;
   pending.zone = target.zone;
   Session& session = pending.session;
   session.zone = target.zone->name;
   session.creator = request.creator;
-  session.created_wall_ns = clock_.WallNs();
-  session.expires_boot_ns = clock_.BootNs() + request.duration.count();
-  session.id = NewId();
+  session.created_wall_ns = now.wall_ns;
+  session.expires_boot_ns = now.boot_ns + request.duration.count();
+  session.id = NewId(now.wall_ns);
   session.policy = request.policy;
   auto entries = ReserveAll(target, target.keys);
   if (!entries) return Fail(entries.error());
   session.keys = std::move(*entries);
   if (target.policy == 0) return pending;
-  session.usage.last_seen_s = static_cast<uint32_t>(clock_.BootNs() / kSecondNs);
+  session.usage.last_seen_s = static_cast<uint32_t>(now.boot_ns / kSecondNs);
   auto row = limits_.Begin(last_number_, target.policy, session.usage);
   if (!row) {
     ReleaseAll(session.keys);
@@ -188,13 +196,14 @@ void Sessions::InsertAndBegin(std::span<Pending> pending,
     sessions.push_back(std::move(each.session));
   }
   auto stored = store_.InsertAll(sessions, records);
+  const int64_t begun_ns = clock_.BootNs();
   for (size_t i = 0; i < pending.size(); ++i) {
     Result<Session>& result = results[pending[i].request];
     Session& session = sessions[i];
-    auto begun = stored ? BeginAll(*pending[i].zone, session, session.keys)
+    auto begun = stored ? BeginAll(*pending[i].zone, session, session.keys, begun_ns)
                         : Outcome(Fail(StoreError(stored.error())));
     if (begun) {
-      Audit("created", session, session.creator, clock_.BootNs());
+      Audit("created", session, session.creator, begun_ns);
       result = std::move(session);
       continue;
     }
@@ -210,7 +219,8 @@ void Sessions::InsertAndBegin(std::span<Pending> pending,
 }
 
 Result<Sessions::Extension> Sessions::PrepareExtension(const Target& target, Session session,
-                                                       const AuthoriseRequest& request) {
+                                                       const AuthoriseRequest& request,
+                                                       const Now& now) {
   auto has = [&](const Key& key) {
     return std::any_of(session.keys.begin(), session.keys.end(),
                        [&](const SessionKey& entry) { return entry.key == key; });
@@ -231,7 +241,7 @@ Result<Sessions::Extension> Sessions::PrepareExtension(const Target& target, Ses
   if (!added) return Fail(added.error());
   extension.added = std::move(*added);
   ReadCounters(next);
-  next.expires_boot_ns = clock_.BootNs() + request.duration.count();
+  next.expires_boot_ns = now.boot_ns + request.duration.count();
   if (request.policy.empty()) return extension;
   if (auto changed = ChangeLimits(next, request.policy, target.policy); !changed) {
     ReleaseAll(extension.added);
@@ -241,9 +251,10 @@ Result<Sessions::Extension> Sessions::PrepareExtension(const Target& target, Ses
 }
 
 // One that is in the store: in the map, too, or out of the store again.
-Outcome Sessions::BeginExtension(Extension& extension, const AuthoriseRequest& request) {
+Outcome Sessions::BeginExtension(Extension& extension, const AuthoriseRequest& request,
+                                 int64_t begun_ns) {
   Session& session = extension.session;
-  if (auto begun = BeginAll(*extension.zone, session, extension.added); !begun) {
+  if (auto begun = BeginAll(*extension.zone, session, extension.added, begun_ns); !begun) {
     // The store must not promise what the map does not hold; what was before goes back.
     if (auto undone = store_.Shrink(extension.before, extension.added, request.request_id); !undone)
       spdlog::error("session {} has keys that are not in force: {}", session.id,
@@ -258,7 +269,7 @@ Outcome Sessions::BeginExtension(Extension& extension, const AuthoriseRequest& r
   EnforceLimits(session, extension.before.limits);
   if (session.limits != 0) {
     if (extension.policy != 0) limits_.SetPolicy(session.limits, extension.policy);
-    limits_.Touch(session.limits, clock_.BootNs());
+    limits_.Touch(session.limits, begun_ns);
   }
   session.keys.insert(session.keys.end(), extension.added.begin(), extension.added.end());
   return {};
@@ -277,11 +288,13 @@ void Sessions::UpdateAndBegin(std::span<Extension> extensions,
       records.push_back(std::move(record));
   }
   auto stored = store_.UpdateAll(updates, records);
+  const int64_t begun_ns = clock_.BootNs();
   for (Extension& each : extensions) {
     const AuthoriseRequest& request = requests[each.request];
-    auto begun = stored ? BeginExtension(each, request) : Outcome(Fail(StoreError(stored.error())));
+    auto begun = stored ? BeginExtension(each, request, begun_ns)
+                        : Outcome(Fail(StoreError(stored.error())));
     if (begun) {
-      Audit("extended", each.session, request.creator, clock_.BootNs());
+      Audit("extended", each.session, request.creator, begun_ns);
       results[each.request] = std::move(each.session);
       continue;
     }
@@ -301,7 +314,12 @@ std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseReq
   std::vector<Extension> extensions;
   std::set<std::pair<uint16_t, Key>> pending_keys;
   std::set<std::string_view> pending_ids;  // of requests
+  std::vector<Result<Target>> targets;
+  targets.reserve(requests.size());
+  for (const AuthoriseRequest& request : requests) targets.push_back(Resolve(request));
   std::lock_guard lock(mutex_);
+  LogBatch log;
+  const Now now{clock_.BootNs(), clock_.WallNs()};
   auto flush = [&] {
     if (!pending.empty()) InsertAndBegin(pending, requests, results);
     if (!extensions.empty()) UpdateAndBegin(extensions, requests, results);
@@ -311,8 +329,9 @@ std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseReq
     pending_ids.clear();
   };
   auto authorise = [&](size_t i) -> Outcome {
-    auto target = Check(requests[i]);
+    Result<Target>& target = targets[i];
     if (!target) return Fail(target.error());
+    if (auto checked = Check(requests[i], *target); !checked) return checked;
     bool met = pending_ids.contains(requests[i].request_id);
     for (const Key& key : target->keys) met |= pending_keys.contains({target->zone->id, key});
     if (met) flush();
@@ -327,13 +346,13 @@ std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseReq
     if (*existing) {
       for (const SessionKey& entry : (*existing)->keys)
         pending_keys.emplace(target->zone->id, entry.key);
-      auto extension = PrepareExtension(*target, std::move(**existing), requests[i]);
+      auto extension = PrepareExtension(*target, std::move(**existing), requests[i], now);
       if (!extension) return Fail(extension.error());
       extension->request = i;
       extensions.push_back(std::move(*extension));
       return {};
     }
-    auto prepared = Prepare(*target, requests[i]);
+    auto prepared = Prepare(*target, requests[i], now);
     if (!prepared) return Fail(prepared.error());
     prepared->request = i;
     pending.push_back(std::move(*prepared));

@@ -22,9 +22,10 @@ bool IsId(std::string_view text) {
 }
 
 std::string KeyList(const Session& session) {
-  std::vector<std::string> texts;
-  for (const SessionKey& entry : session.keys) texts.push_back(entry.key.ToString());
-  return fmt::format("{}", fmt::join(texts, " "));
+  std::string list;
+  for (const SessionKey& entry : session.keys)
+    list += (list.empty() ? "" : " ") + entry.key.ToString();
+  return list;
 }
 
 Error NoSession(const std::string& name) {
@@ -38,10 +39,15 @@ Error StoreError(const Error& error) {
 }
 
 void Audit(std::string_view what, const Session& session, std::string_view who, int64_t now_ns) {
-  spdlog::info("audit: {} session {} of {} in zone '{}'{}, {} s left, by {}", what, session.id,
-               KeyList(session), session.zone,
-               session.policy.empty() ? "" : fmt::format(", policy '{}'", session.policy),
-               (session.expires_boot_ns - now_ns) / kSecondNs, who);
+  if (!spdlog::should_log(spdlog::level::info)) return;
+  fmt::memory_buffer line;
+  auto out = fmt::appender(line);
+  fmt::format_to(out, "audit: {} session {} of {} in zone '{}'", what, session.id, KeyList(session),
+                 session.zone);
+  if (!session.policy.empty()) fmt::format_to(out, ", policy '{}'", session.policy);
+  fmt::format_to(out, ", {} s left, by {}", (session.expires_boot_ns - now_ns) / kSecondNs, who);
+  spdlog::default_logger_raw()->log(spdlog::level::info,
+                                    spdlog::string_view_t(line.data(), line.size()));
 }
 
 Sessions::Sessions(const Parts& parts)
@@ -68,8 +74,8 @@ void Sessions::ReadOwnAddresses() {
 
 // Ascending: the store appends, and pages are in the order of logins. Two wall clocks cannot make
 // one id: the newest in the store counts, too.
-std::string Sessions::NewId() {
-  last_number_ = std::max(last_number_ + 1, clock_.WallNs());
+std::string Sessions::NewId(int64_t wall_ns) {
+  last_number_ = std::max(last_number_ + 1, wall_ns);
   return SessionId(last_number_);
 }
 

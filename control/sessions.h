@@ -115,9 +115,10 @@ class Sessions {
   void OnEarlierExpiry(std::function<void()> wake) { wake_ = std::move(wake); }
 
  private:
-  struct Target : SessionTarget {  // an AuthoriseRequest, checked
+  // An AuthoriseRequest, checked as far as that needs no lock.
+  struct Target : SessionTarget {
     Mac mac;
-    uint32_t policy = 0;  // row
+    uint32_t policy = 0;  // row; set under the lock
   };
   // A session that is not in the store yet; its entries and its row are reserved.
   struct Pending {
@@ -136,22 +137,29 @@ class Sessions {
     std::vector<SessionKey> added;
   };
 
-  Result<Target> Check(const AuthoriseRequest& request) const;
+  // The clocks, read once for all that a call does before its commit.
+  struct Now {
+    int64_t boot_ns = 0;
+    int64_t wall_ns = 0;
+  };
+
+  Result<Target> Resolve(const AuthoriseRequest& request) const;
+  Outcome Check(const AuthoriseRequest& request, Target& target) const;
   Result<Mac> MacToBind(const ZoneConfig& zone, const Key& key, const Mac& given) const;
   Result<std::optional<Session>> Repeated(const AuthoriseRequest& request);
   Result<std::optional<Session>> Existing(const Target& target, bool extend);
-  Result<Pending> Prepare(const Target& target, const AuthoriseRequest& request);
+  Result<Pending> Prepare(const Target& target, const AuthoriseRequest& request, const Now& now);
   void InsertAndBegin(std::span<Pending> pending, std::span<const AuthoriseRequest> requests,
                       std::vector<Result<Session>>& results);
   Result<Extension> PrepareExtension(const Target& target, Session session,
-                                     const AuthoriseRequest& request);
-  Outcome BeginExtension(Extension& extension, const AuthoriseRequest& request);
+                                     const AuthoriseRequest& request, const Now& now);
+  Outcome BeginExtension(Extension& extension, const AuthoriseRequest& request, int64_t begun_ns);
   void UpdateAndBegin(std::span<Extension> extensions, std::span<const AuthoriseRequest> requests,
                       std::vector<Result<Session>>& results);
   Result<std::vector<SessionKey>> ReserveAll(const Target& target, std::span<const Key> keys);
   void ReleaseAll(std::span<const SessionKey> keys);
-  Outcome BeginAll(const ZoneConfig& zone, const Session& session,
-                   std::span<const SessionKey> keys);
+  Outcome BeginAll(const ZoneConfig& zone, const Session& session, std::span<const SessionKey> keys,
+                   int64_t begun_ns);
   Outcome ChangeLimits(Session& session, const std::string& policy, uint32_t policy_row);
   void EnforceLimits(const Session& session, uint32_t old_row);
   Result<std::optional<Session>> FindLocked(const std::string& name);
@@ -161,7 +169,7 @@ class Sessions {
   Outcome End(std::span<Session> sessions);
   void ReadCounters(Session& session) const;
   bool InForce(const Session& session) const;
-  std::string NewId();
+  std::string NewId(int64_t wall_ns);
 
   struct Restored;  // what Start knows of the sessions in the store
   Outcome ForgetExpired(int64_t now_ns);
