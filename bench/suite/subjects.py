@@ -89,8 +89,7 @@ class Nginx(Subject):
         self.nginx = Job(
             stage.gateway, "nginx", "-c", home / "nginx.conf", "-e", home / "error.log", log=home / "log"
         )
-        self.stack.callback(self.nginx.kill)
-        self.stack.callback(self.nginx.process.terminate)
+        self.stack.callback(self.nginx.stop)  # a killed master would leave its worker behind
         rules = home / "rules.nft"
         rules.write_text(REDIRECT.format(lan=stage.lan))
         stage.on_gateway("nft", "-f", rules, check=True)
