@@ -114,18 +114,7 @@ def assert_rate(rate, wanted):
     assert abs(rate - wanted) < 0.05 * wanted, f"{rate / 1e6:.2f} Mbit/s instead of {wanted / 1e6:.2f}"
 
 
-@pytest.mark.parametrize("options", [
-    pytest.param((), id="TCP-up"),
-    pytest.param(("-R",), id="TCP-down"),
-    pytest.param(("-u", "-b", "30M", "-l", "1400"), id="UDP-up"),
-    pytest.param(("-u", "-b", "30M", "-l", "1400", "-R"), id="UDP-down"),
-])
-def test_a_rate_is_kept_within_five_percent(limits, hosts, options):
-    """Issue 4: iperf3 TCP and a UDP stream through a rate-limited session within 5 %."""
-    limits.authorize(client4(2), policy="rated")
-    assert_rate(passing_rate(hosts, [client4(2)], *options), RATE)
-
-
+# First of all: it has the hosts for itself, while the module's gateway does not stand yet.
 @pytest.mark.parametrize("options", [
     pytest.param(("-C", "cubic"), id="TCP-up"),
     pytest.param(("-C", "cubic", "-R"), id="TCP-down"),
@@ -151,6 +140,18 @@ def test_at_a_real_round_trip_a_rate_is_kept(hosts, build, another, options):
     print("Mbit/s in each second:", *(f"{rate / 1e6:.2f}" for rate in rates))
     for rate in rates if "-u" in options else [sum(rates) / len(rates)]:
         assert_rate(rate, RATE)
+
+
+@pytest.mark.parametrize("options", [
+    pytest.param((), id="TCP-up"),
+    pytest.param(("-R",), id="TCP-down"),
+    pytest.param(("-u", "-b", "30M", "-l", "1400"), id="UDP-up"),
+    pytest.param(("-u", "-b", "30M", "-l", "1400", "-R"), id="UDP-down"),
+])
+def test_a_rate_is_kept_within_five_percent(limits, hosts, options):
+    """Issue 4: iperf3 TCP and a UDP stream through a rate-limited session within 5 %."""
+    limits.authorize(client4(2), policy="rated")
+    assert_rate(passing_rate(hosts, [client4(2)], *options), RATE)
 
 
 def test_keys_share_the_rate_and_a_change_of_policy_is_in_force_at_once(limits, hosts):
