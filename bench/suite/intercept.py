@@ -12,6 +12,8 @@ IN_FLIGHT = 128
 # Enough of them that none exceeds what one client may ask for in a second.
 CLIENTS = 1 << 16
 LOCAL_CLIENT = "10.64.0.1"  # of the kernel client, beside the generator's own
+# Addresses that ask in turn: 200 connections a second are one client's limit, and a kernel makes 20,000.
+LOCAL_CLIENTS, LOCAL_PREFIX = 1000, "10.64.0.0/22"
 
 
 def transactions(subject, seconds, clients=CLIENTS, in_flight=IN_FLIGHT):
@@ -101,6 +103,7 @@ class KernelClient:
     def __init__(self, subject, attach=True):
         stage = subject.stage
         stage.ip(stage.client, f"addr add {LOCAL_CLIENT}/32 dev {stage.access}")
+        stage.ip(stage.client, f"route add local {LOCAL_PREFIX} dev {stage.access}")
         stage.on_client("ethtool", "-K", stage.access, "tx", "off", check=True)
         stage.on_client("sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1", check=True)
         if attach:
@@ -112,7 +115,7 @@ def latency(subject, seconds):
     stage = subject.stage
     done = stage.on_client(
         "chrt", "--fifo", "9", "taskset", "-c", stage.cpus["network"], stage.load, "latency", "--interface", stage.access, "--gateway-mac",
-        MACS["l"], "--server", SERVER, "--first-client", LOCAL_CLIENT, "--clients", 1, "--seconds", seconds, timeout=seconds + 30,
+        MACS["l"], "--server", SERVER, "--first-client", LOCAL_CLIENT, "--clients", LOCAL_CLIENTS, "--seconds", seconds, timeout=seconds + 30,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
