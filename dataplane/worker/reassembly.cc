@@ -80,7 +80,8 @@ Reassembly::Reassembly(const ReassemblyLimits& limits, uint64_t secret0, uint64_
       // Zeroed, so that every page is there from now on: no flood makes the process grow.
       bytes_(std::make_unique<uint8_t[]>(size_t{limits.entries} * limits.entry_bytes)),
       entries_(limits.entries),
-      buckets_(std::bit_ceil(2 * limits.entries), kNone) {
+      buckets_(std::bit_ceil(2 * limits.entries), kNone),
+      shares_(std::bit_ceil(4 * limits.entries)) {
   free_.reserve(limits.entries);
   for (uint32_t i = limits.entries; i-- > 0;) {
     free_.push_back(i);
@@ -96,6 +97,16 @@ uint32_t Reassembly::Bucket(const nx_flow& flow, Seq cookie) const {
   words[5] = cookie.Value();
   return static_cast<uint32_t>(nx_siphash(reinterpret_cast<const __u64*>(secret_), words, 6) &
                                (buckets_.size() - 1));
+}
+
+// By the IPv4 address or the IPv6 /64.
+uint32_t Reassembly::ShareOf(const nx_flow& flow) const {
+  __u64 words[2];
+  static_assert(sizeof(words) == sizeof(flow.client));
+  std::memcpy(words, flow.client, sizeof(words));
+  if (flow.ipv6) words[1] = 0;
+  return static_cast<uint32_t>(nx_siphash(reinterpret_cast<const __u64*>(secret_), words, 2) &
+                               (shares_.size() - 1));
 }
 
 Reassembly::Entry* Reassembly::Find(const nx_flow& flow, Seq cookie, Seq sequence) {
@@ -116,10 +127,13 @@ Reassembly::Entry* Reassembly::Find(const nx_flow& flow, Seq cookie, Seq sequenc
 
 Reassembly::Entry* Reassembly::Create(const nx_flow& flow, Seq cookie, Seq sequence,
                                       uint64_t now_ns, bool& evicted) {
+  const uint32_t share = ShareOf(flow);
+  const uint32_t most = flow.ipv6 ? limits_.entries_of_prefix : limits_.entries_of_ipv4;
   evicted = false;
-  if (free_.empty()) {
-    evicted = !entries_[oldest_].answered_;
-    Remove(oldest_);
+  if (shares_[share].entries >= most || free_.empty()) {
+    const Order& order = shares_[share].entries >= most ? shares_[share].order : ages_;
+    evicted = !entries_[order.oldest].answered_;
+    Remove(order.oldest);
   }
   const uint32_t index = free_.back();
   free_.pop_back();
@@ -132,6 +146,7 @@ Reassembly::Entry* Reassembly::Create(const nx_flow& flow, Seq cookie, Seq seque
   entry.sightings_ = 0;
   entry.fin_seen_ = false;
   entry.answered_ = false;
+  entry.share_ = share;
   uint32_t& bucket = buckets_[Bucket(flow, cookie)];
   entry.next_in_bucket_ = bucket;
   bucket = index;
@@ -150,26 +165,39 @@ void Reassembly::MarkAnswered(Entry* entry, Decision decision, Seq end, uint64_t
 
 uint32_t Reassembly::Expire(uint64_t now_ns) {
   uint32_t unanswered = 0;
-  while (oldest_ != kNone && entries_[oldest_].deadline_ns_ <= now_ns) {
-    if (!entries_[oldest_].answered_) unanswered++;
-    Remove(oldest_);
+  while (ages_.oldest != kNone && entries_[ages_.oldest].deadline_ns_ <= now_ns) {
+    if (!entries_[ages_.oldest].answered_) unanswered++;
+    Remove(ages_.oldest);
   }
   return unanswered;
 }
 
+void Reassembly::Append(Order& order, Entry::Links Entry::*links, uint32_t index) {
+  entries_[index].*links = {.older = order.newest, .newer = kNone};
+  (order.newest == kNone ? order.oldest : (entries_[order.newest].*links).newer) = index;
+  order.newest = index;
+}
+
+void Reassembly::Take(Order& order, Entry::Links Entry::*links, uint32_t index) {
+  const Entry::Links& own = entries_[index].*links;
+  (own.older == kNone ? order.oldest : (entries_[own.older].*links).newer) = own.newer;
+  (own.newer == kNone ? order.newest : (entries_[own.newer].*links).older) = own.older;
+}
+
 void Reassembly::Unlink(uint32_t index) {
-  const Entry& entry = entries_[index];
-  (entry.older_ == kNone ? oldest_ : entries_[entry.older_].newer_) = entry.newer_;
-  (entry.newer_ == kNone ? newest_ : entries_[entry.newer_].older_) = entry.older_;
+  Share& share = shares_[entries_[index].share_];
+  Take(ages_, &Entry::by_age_, index);
+  Take(share.order, &Entry::in_share_, index);
+  share.entries--;
 }
 
 void Reassembly::LinkNewest(uint32_t index, uint64_t now_ns) {
   Entry& entry = entries_[index];
+  Share& share = shares_[entry.share_];
   entry.deadline_ns_ = now_ns + limits_.timeout_ns;
-  entry.older_ = newest_;
-  entry.newer_ = kNone;
-  (newest_ == kNone ? oldest_ : entries_[newest_].newer_) = index;
-  newest_ = index;
+  Append(ages_, &Entry::by_age_, index);
+  Append(share.order, &Entry::in_share_, index);
+  share.entries++;
 }
 
 void Reassembly::Remove(uint32_t index) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The pieces of requests that did not come in one segment.
 //
-// Bounded (entries, bytes of each), timed from the first piece, the oldest entry evicted when
-// full; all memory is taken at construction. Keyed by flow and cookie, under a secret hash, so
-// that no client can choose its bucket.
+// Bounded (entries, bytes of each, entries of one client), timed from the first piece, the oldest
+// entry evicted when full; all memory is taken at construction. Keyed by flow and cookie, under a
+// secret hash, so that no client can choose its bucket.
+//
+// A client with more connections than its share loses its own oldest, nobody else's. Shares are
+// found by the same kind of hash and not compared: two clients in four thousand may have one.
 //
 // The responder keeps no client's initial sequence number, so the first piece is told by its
 // content, not by its number: a run of bytes that begins like a request is one. Anything else
@@ -36,6 +39,8 @@ struct ReassemblyLimits {
   uint32_t entries = 1024;
   uint32_t entry_bytes = NX_WINDOW_BYTES;  // a client has no more than this in flight
   uint64_t timeout_ns = 10'000'000'000;
+  uint32_t entries_of_ipv4 = 32;     // of one address
+  uint32_t entries_of_prefix = 256;  // of one IPv6 /64: all of a Wi-Fi may be in it
 };
 
 class Reassembly {
@@ -76,6 +81,10 @@ class Reassembly {
 
    private:
     friend class Reassembly;
+    struct Links {
+      uint32_t older;
+      uint32_t newer;
+    };
     bool ShiftBase(uint32_t bytes);
     bool Insert(Range range);
 
@@ -93,8 +102,9 @@ class Reassembly {
     bool answered_;
     Decision decision_;
     uint64_t deadline_ns_;
-    uint32_t older_;
-    uint32_t newer_;
+    Links by_age_;
+    Links in_share_;
+    uint32_t share_;
     uint32_t next_in_bucket_;
   };
 
@@ -117,9 +127,22 @@ class Reassembly {
  private:
   static constexpr uint32_t kNone = UINT32_MAX;
 
+  // Entries in the order of their age.
+  struct Order {
+    uint32_t oldest = kNone;
+    uint32_t newest = kNone;
+  };
+  struct Share {
+    Order order;
+    uint32_t entries = 0;
+  };
+
   uint32_t Bucket(const nx_flow& flow, Seq cookie) const;
   uint32_t IndexOf(const Entry* entry) const { return static_cast<uint32_t>(entry - &entries_[0]); }
-  void Unlink(uint32_t index);  // from the order of age
+  uint32_t ShareOf(const nx_flow& flow) const;
+  void Append(Order& order, Entry::Links Entry::*links, uint32_t index);
+  void Take(Order& order, Entry::Links Entry::*links, uint32_t index);
+  void Unlink(uint32_t index);  // from the orders of age
   void LinkNewest(uint32_t index, uint64_t now_ns);
   void Remove(uint32_t index);
 
@@ -129,8 +152,8 @@ class Reassembly {
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;
   std::vector<uint32_t> buckets_;  // power of two
-  uint32_t oldest_ = kNone;
-  uint32_t newest_ = kNone;
+  std::vector<Share> shares_;      // power of two
+  Order ages_;
   uint32_t size_ = 0;
 };
 

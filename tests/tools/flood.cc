@@ -3,6 +3,7 @@
 //
 //   flood KIND --interface IF --count N --rate PER_SECOND --seconds N --report FILE
 //         [--client-mac M --gateway-mac M] [--pool4 A.B.C.] [--prefix6 P::] [--frames FILE]
+//         [--clients N]
 //
 //   syn          SYNs from random sources, one in 64 from outside the zone; half of them bare
 //   forged       ACK+GET with random acknowledgement numbers: guesses at a cookie
@@ -12,8 +13,8 @@
 //   replay       the frames of a file (16-bit length before each) over and over
 //
 // Clients are IPv4 (last byte 100 to 249) and IPv6 (something in the seventh group), half and
-// half. Prints "ready", then sends; writes what it sent, and heard in answer to its handshakes,
-// as JSON.
+// half; of slowloris and zero-window, if --clients says so, N IPv4 addresses alone. Prints "ready",
+// then sends; writes what it sent, and heard in answer to its handshakes, as JSON.
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <poll.h>
@@ -59,6 +60,7 @@ struct Options {
   uint64_t count = 0;
   double rate = 0;
   int seconds = 0;
+  unsigned clients = 0;
 };
 
 struct Totals {
@@ -294,6 +296,11 @@ class Flood {
 
   Client RandomClientInside(uint64_t i) {
     Client client = FixedClient();
+    if (options_.clients) {
+      client.address[3] = static_cast<uint8_t>(kFirst4 + i % options_.clients);
+      client.port = static_cast<uint16_t>(1024 + i / options_.clients);
+      return client;
+    }
     client.ipv6 = i & 1;
     client.port = static_cast<uint16_t>(1024 + i / 300);
     if (client.ipv6) {
@@ -388,6 +395,7 @@ Options ParseOptions(int argc, char** argv) {
       {"gateway-mac", required_argument, nullptr, 'g'},
       {"pool4", required_argument, nullptr, '4'},
       {"prefix6", required_argument, nullptr, '6'},
+      {"clients", required_argument, nullptr, 'k'},
       {nullptr, 0, nullptr, 0},
   };
   Options options;
@@ -425,12 +433,16 @@ Options ParseOptions(int argc, char** argv) {
       case '6':
         options.prefix6 = optarg;
         break;
+      case 'k':
+        options.clients = static_cast<unsigned>(std::atoi(optarg));
+        break;
       default:
         std::exit(2);
     }
   }
   if (optind + 1 != argc || options.interface.empty() || options.report.empty() ||
-      options.count == 0 || options.rate <= 0 || options.seconds <= 0) {
+      options.count == 0 || options.rate <= 0 || options.seconds <= 0 ||
+      options.clients > kLast4 - kFirst4 + 1) {
     std::fprintf(stderr,
                  "flood: KIND, --interface, --count, --rate, --seconds and --report are needed\n");
     std::exit(2);

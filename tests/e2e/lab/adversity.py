@@ -348,17 +348,21 @@ def authorised_stream(hosts, gateway):
     gateway.terminate(source)
 
 
+def start_flood(hosts, build, flood, *options):
+    return Tool(
+        hosts, hosts.client, "flood", build / "tests/tools/flood", flood.kind, "--interface", "ad1",
+        "--count", flood.count, "--rate", flood.rate, "--seconds", flood.seconds,
+        "--pool4", POOL4, "--prefix6", PREFIX6, "--client-mac", CLIENT_MAC, "--gateway-mac", GATEWAY_MAC, *options,
+    )
+
+
 def run_flood(hosts, build, gateway, flood, digest):
     """One row of the flood table."""
     tally, status = Tally(hosts), worker_counters(gateway)
     before = [rss_kib(job) for job in (gateway.dataplane, gateway.narthexd)]
     frames = hosts.directory / "own-output"
     with authorised_stream(hosts, gateway) as stream:
-        tool = Tool(
-            hosts, hosts.client, "flood", build / "tests/tools/flood", flood.kind, "--interface", "ad1",
-            "--count", flood.count, "--rate", flood.rate, "--seconds", flood.seconds,
-            "--pool4", POOL4, "--prefix6", PREFIX6, "--client-mac", CLIENT_MAC, "--gateway-mac", GATEWAY_MAC, "--frames", frames,
-        )
+        tool = start_flood(hosts, build, flood, "--frames", frames)
         began = time.monotonic()
         fetcher = Job(hosts.client, "/usr/bin/python3", HERE / "fetch.py", _plan(SERVED_AT_LEAST, 4, 10), log=hosts.directory / f"fetch-{flood.kind}")
         try:

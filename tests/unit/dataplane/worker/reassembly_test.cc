@@ -58,6 +58,47 @@ TEST_F(ReassemblyTest, EvictsTheOldest) {
   for (uint16_t port = 2; port <= 5; port++) EXPECT_NE(Find(port), nullptr) << port;
 }
 
+nx_flow FlowOf(bool ipv6, uint8_t client, uint8_t host, uint16_t port) {
+  nx_flow flow = Flow(port);
+  flow.ipv6 = ipv6;
+  flow.client[ipv6 ? 7 : 14] = client;
+  flow.client[15] = host;
+  return flow;
+}
+
+TEST(Reassembly, AClientBeyondItsShareLosesItsOwnOldest) {
+  const struct {
+    const char* name;
+    bool ipv6;
+    uint8_t spread;  // of the client's last byte
+  } cases[] = {{"an IPv4 address", false, 1}, {"the addresses of an IPv6 /64", true, 200}};
+  for (const auto& [name, ipv6, spread] : cases) {
+    SCOPED_TRACE(name);
+    Reassembly table(
+        {.entries = 64, .entry_bytes = 100, .entries_of_ipv4 = 8, .entries_of_prefix = 8}, 1, 2);
+    bool evicted = true;
+    const nx_flow honest = FlowOf(ipv6, 1, 1, 1);
+    table.Create(honest, Seq(1), Seq(1000), 0, evicted);
+    ASSERT_FALSE(evicted);
+    const auto flood = [&](uint16_t i) {
+      return FlowOf(ipv6, 2, static_cast<uint8_t>(i % spread), static_cast<uint16_t>(100 + i));
+    };
+    for (uint16_t i = 0; i < 1000; i++) {
+      table.Create(flood(i), Seq(1), Seq(1000), 1 + i, evicted);
+      EXPECT_EQ(evicted, i >= 8) << i;
+    }
+    EXPECT_EQ(table.Size(), 9u);
+    EXPECT_NE(table.Find(honest, Seq(1), Seq(1000)), nullptr);
+    for (uint16_t i = 992; i < 1000; i++) {
+      EXPECT_NE(table.Find(flood(i), Seq(1), Seq(1000)), nullptr) << i;
+    }
+    // What has gone leaves room.
+    EXPECT_EQ(table.Expire(UINT64_MAX), 9u);
+    table.Create(flood(0), Seq(1), Seq(1000), 0, evicted);
+    EXPECT_FALSE(evicted);
+  }
+}
+
 TEST_F(ReassemblyTest, AnAnswerMakesAnEntryTheNewest) {
   for (uint16_t port = 1; port <= 4; port++) Create(port);
   table_.MarkAnswered(Find(1), {Answer::kHtml}, Seq(1001), 10);
