@@ -66,8 +66,9 @@ def idle_cpu_ms(narthex, seconds):
     return (cpu.threads_ns(pid) - before) / 1e6 / seconds
 
 
-def restart(narthex, seconds):
-    """One restart under traffic of all clients: seconds until it is ready again, and what was lost."""
+def restart(narthex, seconds, kill):
+    """One restart under traffic of all clients, by SIGTERM as for an upgrade (the program in the links is a new
+    one), or by kill -9: seconds until it is ready again, and what was lost."""
     gateway, stage, result = narthex.gateway, narthex.stage, {}
 
     def traffic():
@@ -78,7 +79,10 @@ def restart(narthex, seconds):
     thread.start()
     time.sleep(1)  # of traffic before, not a wait for anything
     begin = time.monotonic()
-    gateway.narthexd.stop(120)
+    if kill:
+        gateway.narthexd.kill()
+    else:
+        gateway.narthexd.stop(120)
     stopped = time.monotonic()
     gateway.start_narthexd()
     ready = time.monotonic()
@@ -98,23 +102,26 @@ def measure_million(bench):
         idle_ms = idle_cpu_ms(narthex, 3 if bench.quick else 20)
         narthex.resume()
         needed = bare_restart_s(narthex.gateway)
-        rows = []
-        for _ in range(rounds):
-            rows.append(restart(narthex, max([needed * 2, *(row["whole"] for row in rows)]) * 1.5 + 4))
-            bench.say(f"  restarted in {rows[-1]['whole']:.1f} s")
+        rows, killed = [], []
+        for turn in range(2 * rounds):
+            done = killed if turn % 2 else rows
+            done.append(restart(narthex, max([needed * 2, *(row["whole"] for row in rows)]) * 1.5 + 4, done is killed))
+            bench.say(f"  restarted in {done[-1]['whole']:.1f} s{' after kill -9' if done is killed else ''}")
         status = narthex.gateway.status()
         map_bytes = int(status["mapBytes"] if "mapBytes" in status else status["map_bytes"])
         rss_kib = cpu.rss_kib(narthex.gateway.narthexd.pid)
     bulk = bench.figure("P7: bulk login of 1 M sessions", "s", [bulk_s])
     bench.goals.append(Goal("P7", "bulk login of 1 M sessions, durable and in the map", 4, LOWER, bulk, "one run; narthexctl and its file included"))
-    lost = bench.figure("P8: packets lost in a restart", "packets", [row["lost"] for row in rows])
+    lost = bench.figure("P8: packets lost in a restart", "packets", [row["lost"] for row in rows + killed])
     whole = bench.figure("P8: restart with 1 M sessions", "s", [row["whole"] for row in rows])
     start = bench.figure("P8: of it, from start to ready", "s", [row["start"] for row in rows])
-    drops = {where: sum(row["drops"][where] for row in rows) for where in rows[0]["drops"]}
-    covered = "" if all(row["covered"] for row in rows) else "; THE TRAFFIC ENDED BEFORE THE RESTART DID"
+    again = bench.figure("P8: kill -9 to ready with 1 M sessions", "s", [row["whole"] for row in killed])
+    drops = {where: sum(row["drops"][where] for row in rows + killed) for where in rows[0]["drops"]}
+    covered = "" if all(row["covered"] for row in rows + killed) else "; THE TRAFFIC ENDED BEFORE THE RESTART DID"
     bench.goals.append(Goal("P8", "restart of narthexd with 1 M sessions, SIGTERM to ready", 3, LOWER, whole,
                             f"of it {number(start.median)} s from start to ready"))
-    bench.goals.append(Goal("P8", "packets lost meanwhile", 0, LOWER, lost, f"of {sum(row['sent'] for row in rows):,}, at full rings {drops}{covered}"))
+    bench.goals.append(Goal("P8", "the same, kill -9 to ready", 3, LOWER, again))
+    bench.goals.append(Goal("P8", "packets lost meanwhile", 0, LOWER, lost, f"of {sum(row['sent'] for row in rows + killed):,}, at full rings {drops}{covered}"))
     kernel = bench.figure("P9: kernel memory a client", "B", [map_bytes / 2**20])
     bench.goals.append(Goal("P9", "kernel memory per IPv4 client, pool of 2^20", 64, LOWER, kernel, f"{map_bytes:,} bytes of maps"))
     bench.figure("narthexd with 1 M idle sessions, CPU a second", "ms", [idle_ms])
