@@ -18,6 +18,7 @@
 #include "control/ctl/bulk.h"
 #include "control/ctl/client.h"
 #include "control/ctl/garden.h"
+#include "control/ctl/mistype.h"
 #include "control/ctl/output.h"
 #include "control/ctl/rules.h"
 
@@ -370,7 +371,10 @@ int Main(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    return Report(fmt::format("{}; see narthexctl --help", error.what()), kUsage);
+    std::string mistyped = MistypedCommand(app);
+    return Report(
+        fmt::format("{}; see narthexctl --help", mistyped.empty() ? error.what() : mistyped),
+        kUsage);
   }
   auto timeout = ParseDuration(options.timeout);
   if (!timeout) return Report("--timeout: " + timeout.error().message, kUsage);

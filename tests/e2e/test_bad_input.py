@@ -72,6 +72,20 @@ def test_the_example_configuration_is_valid(fresh, build):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("words, said", [
+    (["sesion", "list"], "there is no command 'sesion'; did you mean 'session'?"),
+    (["session", "autorise", "10.61.1.2", "--for", "1h"], "'session' has no command 'autorise'; did you mean 'authorize'?"),
+    (["--socket", "nowhere", "-o", "json", "staus"], "there is no command 'staus'; did you mean 'status'?"),
+    (["policy", "xyzzy"], "'policy' has no command 'xyzzy', only list, show;"),
+    (["status", "now"], "now"),
+], ids=["command", "of-a-group", "after-options", "nothing-like-it", "one-too-many"])
+def test_mistyped_command(build, words, said):
+    """narthexctl names the word that it does not know, and the nearest that it does."""
+    done = run(None, build / "control/narthexctl", *words)
+    assert done.returncode == 2, done
+    assert_refused(done, said)
+
+
 def test_configuration_that_is_not_there(fresh):
     fresh.config.unlink()
     assert_refused(fresh.run_narthexd(), str(fresh.config))
