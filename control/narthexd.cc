@@ -101,12 +101,13 @@ Outcome RememberMaps(SessionStore& store, const MapIdentity& identity) {
   return store.SetMeta("sessions_map_layout", identity.layout);
 }
 
-// Whether the dataplane would take this configuration: an error if not; else empty, or why it
-// could not be asked.
+// Whether the dataplane would take this configuration: an error if not, kUnavailable if it did not
+// say so in time; else empty, or why it could not be asked.
 Result<std::string> AskDataplane(const Config& config, const std::string& path) {
   auto verdict = CheckPolicy(PolicyText(config, 1));
-  if (!verdict && verdict.error().kind == ErrorKind::kInvalid)
-    return Fail(ErrorKind::kInvalid, fmt::format("{}: {}", path, verdict.error().message));
+  if (!verdict && (verdict.error().kind == ErrorKind::kInvalid ||
+                   verdict.error().kind == ErrorKind::kUnavailable))
+    return Fail(verdict.error().kind, fmt::format("{}: {}", path, verdict.error().message));
   if (verdict && *verdict == PolicyVerdict::kGood) return std::string();
   return fmt::format(
       "sizes and templates are not checked: {}",
@@ -249,7 +250,10 @@ int Main(int argc, char** argv) {
   auto config = LoadConfig(path);
   if (!config) return Report(config.error(), kExitConfig);
   auto unchecked = detach ? std::string() : AskDataplane(*config, path);
-  if (!unchecked) return Report(unchecked.error(), kExitConfig);
+  // A machine that is too busy to check must not be without logins, too.
+  const bool too_late = !unchecked && unchecked.error().kind == ErrorKind::kUnavailable;
+  if (!unchecked && !(too_late && !check)) return Report(unchecked.error(), kExitConfig);
+  if (too_late) unchecked = unchecked.error().message;
   if (check) {
     std::printf("%s: good, %zu zones\n", path.c_str(), config->zones.size());
     if (!unchecked->empty()) std::printf("%s: %s\n", path.c_str(), unchecked->c_str());

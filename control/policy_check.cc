@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,8 +77,23 @@ struct Ended {
   std::string line;    // the first of its output
 };
 
+// Waits for a child until it ends; false: the time is over, or its end cannot be waited for.
+bool WaitFor(pid_t child, std::chrono::milliseconds limit) {
+  using std::chrono::steady_clock;
+  File process(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+  const auto end = steady_clock::now() + limit;
+  for (auto left = limit; process.fd() >= 0 && left.count() > 0;
+       left = std::chrono::ceil<std::chrono::milliseconds>(end - steady_clock::now())) {
+    pollfd ended{process.fd(), POLLIN, 0};
+    int ready = poll(&ended, 1, static_cast<int>(left.count()));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+  return false;
+}
+
 Result<Ended> Run(const std::string& program, const std::vector<std::string>& words,
-                  const std::string& standard_input) {
+                  const std::string& standard_input, std::chrono::milliseconds limit) {
   File input = InMemory(standard_input);
   File output = InMemory("");
   if (input.fd() < 0 || output.fd() < 0) return CannotRun(program, errno);
@@ -92,9 +110,15 @@ Result<Ended> Run(const std::string& program, const std::vector<std::string>& wo
                           const_cast<char* const*>(arguments.data()), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) return CannotRun(program, error);
+  const bool in_time = WaitFor(child, limit);
+  if (!in_time) kill(child, SIGKILL);
   int status = 0;
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR) return CannotRun(program, errno);
+  if (!in_time)
+    return Fail(ErrorKind::kUnavailable,
+                fmt::format("{} {} did not end within {} s and was killed", program, words.front(),
+                            std::chrono::duration<double>(limit).count()));
   return Ended{WIFEXITED(status) ? WEXITSTATUS(status) : -1, FirstLine(output.fd())};
 }
 
@@ -108,10 +132,10 @@ tl::unexpected<Error> Refused(const std::string& program, const Ended& ended,
 
 }  // namespace
 
-Result<PolicyVerdict> CheckPolicy(const std::string& policy) {
-  const std::string program = PolicyChecker();
+Result<PolicyVerdict> CheckPolicy(const std::string& policy, const std::string& program,
+                                  std::chrono::milliseconds limit) {
   if (program.empty()) return PolicyVerdict::kUnchecked;
-  auto ended = Run(program, {"--check-policy", "-"}, policy);
+  auto ended = Run(program, {"--check-policy", "-"}, policy, limit);
   if (!ended) return Fail(ended.error());
   if (ended->exit_code == 0) return PolicyVerdict::kGood;
   return Refused(program, *ended, "narthex-dataplane: -: ");
@@ -124,7 +148,7 @@ Result<std::string> AskDecision(const std::string& policy_path, const std::strin
     return Fail(ErrorKind::kPrecondition, "there is no narthex-dataplane beside narthexd");
   std::vector<std::string> words = {"--decide", policy_path};
   if (!zone.empty()) words.insert(words.end(), {"--zone", zone});
-  auto ended = Run(program, words, request);
+  auto ended = Run(program, words, request, kCheckLimit);
   if (!ended) return Fail(ended.error());
   if (ended->exit_code == 0) return ended->line;
   return Refused(program, *ended, "narthex-dataplane: ");

@@ -8,6 +8,7 @@
 #ifndef NARTHEX_CONTROL_POLICY_CHECK_H
 #define NARTHEX_CONTROL_POLICY_CHECK_H
 
+#include <chrono>
 #include <string>
 
 #include "control/error.h"
@@ -16,17 +17,23 @@ namespace narthex {
 
 enum class PolicyVerdict { kGood, kUnchecked };  // kUnchecked: there is no narthex-dataplane here
 
+// The program that is asked; empty if there is none beside narthexd, in ../bin or, in a build
+// directory, in ../dataplane.
+std::string PolicyChecker();
+
+// 100,000 hosts compile in 4 s.
+inline constexpr std::chrono::milliseconds kCheckLimit{30'000};
+
 // kInvalid with the dataplane's reason if it would refuse `policy`, the snapshot's JSON.
-Result<PolicyVerdict> CheckPolicy(const std::string& policy);
+// kUnavailable if it does not say so within the limit; the program is killed then.
+Result<PolicyVerdict> CheckPolicy(const std::string& policy,
+                                  const std::string& program = PolicyChecker(),
+                                  std::chrono::milliseconds limit = kCheckLimit);
 
 // What the policy in the file answers to a request, as JSON (`narthex-dataplane --decide`).
 // kInvalid with the dataplane's reason; kPrecondition if there is no narthex-dataplane here.
 Result<std::string> AskDecision(const std::string& policy_path, const std::string& zone,
                                 const std::string& request);
-
-// The program that CheckPolicy runs; empty if there is none beside narthexd, in ../bin or, in a
-// build directory, in ../dataplane.
-std::string PolicyChecker();
 
 }  // namespace narthex
 
