@@ -65,6 +65,11 @@ void BpfDnsTable::SetRules(uint16_t zone, const nx_dns_rules& rules) {
   __atomic_store_n(&there.learn, rules.learn, __ATOMIC_RELEASE);
 }
 
+std::vector<nx_dns_rules> BpfDnsTable::Rules() const {
+  auto rules = rules_.As<nx_dns_rules>();
+  return {rules.begin(), rules.end()};
+}
+
 uint64_t BpfDnsTable::Lost() const {
   uint64_t lost = 0;
   for (const nx_dns_rules& rules : rules_.As<nx_dns_rules>())

@@ -34,6 +34,7 @@ class BpfDnsTable : public DnsTable {
  public:
   static Result<std::unique_ptr<BpfDnsTable>> Over(const PinnedMaps& maps);
   void SetRules(uint16_t zone, const nx_dns_rules& rules) override;
+  std::vector<nx_dns_rules> Rules() const;  // by zone
   uint64_t Lost() const override;
   void MarkRead(const nx_key& client, uint32_t number) override;
   Outcome Refuse(const nx_key& client, uint32_t until_s) override;

@@ -134,8 +134,6 @@ void Classifier::Skeleton::operator()(narthex_uplink* skeleton) const {
   narthex_uplink__destroy(skeleton);
 }
 
-Classifier::~Classifier() = default;
-
 Result<std::unique_ptr<Classifier>> Classifier::Load(const Config& config, const Layout& layout,
                                                      MapIdentity known) {
   std::unique_ptr<Classifier> classifier(new Classifier(config, layout, std::move(known)));
@@ -290,30 +288,43 @@ Outcome Classifier::MapWorkers() {
   return {};
 }
 
-Outcome Classifier::FillGarden(const std::vector<ZoneConfig>& zones) {
+Classifier::Garden Classifier::ReadGarden() {
   int fd = maps_.Descriptor("garden");
+  Garden rows;
+  nx_garden_key key{}, previous{};
+  for (const void* from = nullptr; bpf_map_get_next_key(fd, from, &key) == 0; from = &previous) {
+    nx_garden row{};
+    if (bpf_map_lookup_elem(fd, &key, &row) == 0) rows.emplace_back(key, row);
+    previous = key;
+  }
+  return rows;
+}
+
+Outcome Classifier::FillGarden(const std::vector<ZoneConfig>& zones) {
   auto rows = GardenRows(zones);
   if (!rows) return Fail(rows.error());
+  return PutGarden(*rows);
+}
+
+Outcome Classifier::PutGarden(const Garden& rows) {
+  int fd = maps_.Descriptor("garden");
   auto less = [](const nx_garden_key& a, const nx_garden_key& b) {
     return std::memcmp(&a, &b, sizeof a) < 0;
   };
-  std::map<nx_garden_key, nx_garden, decltype(less)> wanted(rows->begin(), rows->end(), less);
-  std::vector<nx_garden_key> surplus;
-  nx_garden_key key{}, previous{};
-  for (const void* from = nullptr; bpf_map_get_next_key(fd, from, &key) == 0; from = &previous) {
-    if (!wanted.contains(key)) surplus.push_back(key);
-    previous = key;
+  std::map<nx_garden_key, nx_garden, decltype(less)> wanted(rows.begin(), rows.end(), less);
+  const Garden there = ReadGarden();
+  for (const auto& [key, row] : there) {
+    auto same = wanted.find(key);
+    if (same != wanted.end() && std::memcmp(&same->second, &row, sizeof row) == 0)
+      wanted.erase(same);
   }
-  for (const auto& [wanted_key, row] : wanted) {
-    nx_garden there{};
-    if (bpf_map_lookup_elem(fd, &wanted_key, &there) == 0 &&
-        std::memcmp(&there, &row, sizeof row) == 0)
-      continue;
+  for (const auto& [wanted_key, row] : wanted)
     if (int error = bpf_map_update_elem(fd, &wanted_key, &row, BPF_ANY); error != 0)
       return Fail(WithErrno("map 'garden'", error));
-  }
-  for (const nx_garden_key& gone : surplus)
-    if (int error = bpf_map_delete_elem(fd, &gone); error != 0 && error != -ENOENT)
+  std::map<nx_garden_key, nx_garden, decltype(less)> all(rows.begin(), rows.end(), less);
+  for (const auto& [key, row] : there)
+    if (int error = all.contains(key) ? 0 : bpf_map_delete_elem(fd, &key);
+        error != 0 && error != -ENOENT)
       return Fail(WithErrno("map 'garden'", error));
   return {};
 }

@@ -42,8 +42,13 @@ class Classifier : public Gateway {
 
   // Brings the `garden` map to these zones' by difference.
   Outcome FillGarden(const std::vector<ZoneConfig>& zones);
-  // All interfaces, or as before.
+  using Garden = std::vector<std::pair<nx_garden_key, nx_garden>>;
+  Garden ReadGarden();
+  Outcome PutGarden(const Garden& rows);
+  // Our programs on all interfaces; those of before go back with this object, unless Keep() has
+  // been called and said that all is well.
   Outcome Attach();
+  Outcome Keep();
   // Tells the programs the interfaces as they are now. Those that were removed and made anew since
   // get their programs again.
   void FollowInterfaces();
@@ -115,6 +120,7 @@ class Classifier : public Gateway {
   Fd pins_lock_;
   PinnedMaps maps_;
   std::vector<Interface> interfaces_;
+  bool kept_ = false;
   std::mutex links_mutex_;  // after Attach: links and indexes of interfaces_
   Mapping cookie_keys_;
   Mapping workers_;

@@ -72,7 +72,7 @@ void RemoveInterface(const fs::path& directory) {
   std::error_code ignored;
   if (Fd link = OpenPin(directory / "link")) bpf_link_detach(link.get());
   fs::remove(directory / "link", ignored);
-  for (const char* name : {"xsks_map", "vlan_zones", "vlan_zones-new"})
+  for (const char* name : {"xsks_map", "xsks_map-new", "vlan_zones", "vlan_zones-new"})
     fs::remove(directory / name, ignored);
   fs::remove(directory, ignored);
 }
@@ -118,8 +118,10 @@ Outcome Classifier::PinAll() {
     auto pinned = MapInfo(pin.get());
     auto ours = MapInfo(interface.sockets);
     if (pinned && ours && pinned->id == ours->id) continue;
-    unlink(path.c_str());  // one that does not fit
-    if (auto done = created_.Pin(interface.sockets, path); !done) return done;
+    // One that does not fit stays until this start has succeeded.
+    auto done =
+        pin ? created_.PinAside(interface.sockets, path) : created_.Pin(interface.sockets, path);
+    if (!done) return done;
   }
   return {};
 }
@@ -214,6 +216,10 @@ void Classifier::FollowInterfaces() {
   }
 }
 
+Classifier::~Classifier() {
+  if (!kept_) Undo();
+}
+
 void Classifier::Undo() {
   for (Interface& interface : interfaces_) {
     if (!interface.link || interface.new_link) continue;  // a new link goes with its pin
@@ -224,16 +230,17 @@ void Classifier::Undo() {
 
 Outcome Classifier::Attach() {
   if (auto pinned = PinAll(); !pinned) return pinned;
-  for (Interface& interface : interfaces_) {
-    if (auto attached = AttachOne(interface); !attached) {
-      Undo();
-      return attached;
-    }
-  }
+  for (Interface& interface : interfaces_)
+    if (auto attached = AttachOne(interface); !attached) return attached;
+  return {};
+}
+
+Outcome Classifier::Keep() {
+  // Nothing gives the clock back to the programs that were there before: it comes last.
+  if (auto started = StartClock(); !started) return started;
+  kept_ = true;
   created_.Keep();
   for (Interface& interface : interfaces_) SettleVlanTable(interface);
-  if (auto started = StartClock(); !started) return started;
-  if (auto replaced = maps_.ReplaceUnfit(); !replaced) return replaced;
   DropRemovedInterfaces();
   return {};
 }

@@ -94,11 +94,10 @@ MapIdentity KnownMaps(SessionStore& store) {
   return {static_cast<uint32_t>(std::strtoul(id->c_str(), nullptr, 10)), *layout};
 }
 
-Outcome RememberMaps(SessionStore& store, const MapIdentity& identity) {
-  if (auto set = store.SetMeta("sessions_map_id", std::to_string(identity.sessions_map_id)); !set)
-    return set;
-  if (auto set = store.SetMeta("sessions_map_boot", SystemClock().BootId()); !set) return set;
-  return store.SetMeta("sessions_map_layout", identity.layout);
+std::vector<SessionStore::MetaUpdate> MapsToRemember(const MapIdentity& identity) {
+  return {{"sessions_map_id", std::to_string(identity.sessions_map_id)},
+          {"sessions_map_boot", SystemClock().BootId()},
+          {"sessions_map_layout", identity.layout}};
 }
 
 // Whether the dataplane would take this configuration: an error if not, kUnavailable if it did not
@@ -121,6 +120,58 @@ int ServeUntilSignal(const sigset_t& signals, Reload& reload) {
     if (auto done = reload.Run("SIGHUP"); !done) continue;  // it is in the log
   return number;
 }
+
+// From what was in force to this start's: programs first, then what is in maps that both use, the
+// store, the dataplane's snapshot. Unless it is kept, all of it goes back with this object. What
+// was learned for names that are no longer in the garden does not: it is learned again.
+class SwitchOver {
+ public:
+  SwitchOver(const Config& config, Classifier& classifier, BpfDnsTable& dns_table)
+      : config_(config),
+        classifier_(classifier),
+        dns_table_(dns_table),
+        garden_(classifier.ReadGarden()),
+        dns_rules_(dns_table.Rules()) {}
+  ~SwitchOver() {
+    if (kept_) return;
+    if (auto put = classifier_.PutGarden(garden_); !put) spdlog::error("{}", put.error().message);
+    for (uint16_t zone = 0; zone < dns_rules_.size(); ++zone)
+      dns_table_.SetRules(zone, dns_rules_[zone]);
+  }
+  SwitchOver(const SwitchOver&) = delete;
+  SwitchOver& operator=(const SwitchOver&) = delete;
+
+  struct Parts {
+    Sessions& sessions;
+    DnsWatch& dns_watch;
+  };
+  Outcome Run(const Parts& parts) {
+    auto identity = classifier_.maps().Identity();
+    if (!identity) return Fail(identity.error());
+    auto fill = [&] { return classifier_.FillGarden(config_.zones); };
+    // Programs that are to use a new map find it filled.
+    if (classifier_.maps().IsNew("garden"))
+      if (auto filled = fill(); !filled) return filled;
+    if (auto attached = classifier_.Attach(); !attached) return attached;
+    if (auto filled = fill(); !filled) return filled;
+    if (auto applied = parts.dns_watch.Apply(config_.zones); !applied) return applied;
+    return parts.sessions.SaveStart(MapsToRemember(*identity));
+  }
+  Outcome Keep(PolicyWriter& policy) {
+    if (auto put = policy.PutInForce(config_); !put) return put;
+    auto kept = classifier_.Keep();
+    kept_ = kept.has_value();
+    return kept;
+  }
+
+ private:
+  const Config& config_;
+  Classifier& classifier_;
+  BpfDnsTable& dns_table_;
+  const Classifier::Garden garden_;
+  const std::vector<nx_dns_rules> dns_rules_;
+  bool kept_ = false;
+};
 
 Outcome Serve(const Config& config, const std::string& path) {
   SystemClock clock;
@@ -149,7 +200,6 @@ Outcome Serve(const Config& config, const std::string& path) {
   if (!reconciled) return Fail(reconciled.error());
   spdlog::info("sessions: {} kept, {} added, {} removed in the map", reconciled->kept,
                reconciled->added, reconciled->removed);
-  if (auto filled = (*classifier)->FillGarden(config.zones); !filled) return filled;
   BpfLearnedTable learned_table((*classifier)->maps());
   HostAddresses host_addresses;
   LearnedGarden learned(learned_table, clock,
@@ -158,14 +208,12 @@ Outcome Serve(const Config& config, const std::string& path) {
   auto dns_table = BpfDnsTable::Over((*classifier)->maps());
   if (!dns_table) return Fail(dns_table.error());
   DnsWatch dns_watch(learned, **dns_table, clock);
-  if (auto applied = dns_watch.Apply(config.zones); !applied) return applied;
   CookieKeys cookie_keys((*classifier)->cookie_keys());
   cookie_keys.Start();
-  auto identity = (*classifier)->maps().Identity();
-  if (!identity) return Fail(identity.error());
-  (*instance)->Creates(PolicyPath(config));
+  for (const std::string& each : {PolicyPath(config), NewPolicyPath(config)})
+    (*instance)->Creates(each);
   PolicyWriter policy(sessions);
-  if (auto written = policy.Write(config); !written) return written;
+  if (auto prepared = policy.Prepare(config); !prepared) return prepared;
 
   Reload reload(path, config, [&](const Config& next) { return AskDataplane(next, path); });
   reload.Add("log",
@@ -187,14 +235,10 @@ Outcome Serve(const Config& config, const std::string& path) {
       config.socket_path, {&session_service, &gateway_service, &garden_service, &rules_service},
       peers);
   if (!api) return Fail(api.error());
-  if (auto attached = (*classifier)->Attach(); !attached) return attached;
-  // Not before: had the start failed, the store would know maps and entries that are not in force.
-  if (auto saved = sessions.SaveStart(); !saved) return saved;
-  if (auto saved = RememberMaps(**store, *identity); !saved) return saved;
-  (*instance)->Keep();
 
   {
-    Expiry expiry(sessions, cookie_keys, clock);
+    SwitchOver switch_over(config, **classifier, **dns_table);
+    if (auto done = switch_over.Run({sessions, dns_watch}); !done) return done;
     auto watch = InterfaceWatch::Start([&] {
       (*classifier)->FollowInterfaces();
       sessions.ReadOwnAddresses();
@@ -204,6 +248,9 @@ Outcome Serve(const Config& config, const std::string& path) {
                                      [&](const nx_dns_answer& answer) { dns_watch.Answer(answer); },
                                      [&] { dns_watch.Tick(); });
     if (!answers) return Fail(answers.error());
+    if (auto kept = switch_over.Keep(policy); !kept) return kept;
+    (*instance)->Keep();
+    Expiry expiry(sessions, cookie_keys, clock);
     sessions.OnEarlierExpiry([&] { expiry.Wake(); });
     (*api)->Start();
     auto count = sessions.Count();

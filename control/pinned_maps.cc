@@ -96,6 +96,21 @@ Outcome CreatedPaths::Pin(int fd, const std::string& path) {
   return {};
 }
 
+Outcome CreatedPaths::PinAside(int fd, const std::string& path) {
+  unlink((path + "-new").c_str());  // of a start that was killed
+  if (auto pinned = Pin(fd, path + "-new"); !pinned) return pinned;
+  aside_.push_back(path);
+  return {};
+}
+
+void CreatedPaths::Keep() {
+  for (const std::string& path : aside_)
+    if (rename((path + "-new").c_str(), path.c_str()) != 0)
+      spdlog::error("{}", WithErrno(fmt::format("pin {}", path), errno));
+  aside_.clear();
+  paths_.clear();
+}
+
 bool PinnedMaps::AbiMatches() const {
   Fd pin = OpenPin(Path(kAbiVersion));
   uint32_t zero = 0, version = 0;
@@ -149,30 +164,15 @@ Outcome PinnedMaps::Adopt(bpf_object* object) {
 
 Outcome PinnedMaps::PinNew(CreatedPaths& created) {
   for (auto& [name, shared] : maps_) {
-    if (shared.pinned || shared.old_fd) continue;
-    if (auto pinned = created.Pin(shared.fd.get(), Path(name)); !pinned) return pinned;
-    shared.pinned = true;
-  }
-  if (access(Path(kAbiVersion).c_str(), F_OK) == 0) return {};
-  return created.Pin(abi_version_.get(), Path(kAbiVersion));
-}
-
-Outcome PinnedMaps::ReplaceUnfit() {
-  auto replace = [&](int fd, const std::string& name) -> Outcome {
-    std::string fresh = Path(name) + "-new";
-    unlink(fresh.c_str());
-    if (int error = bpf_obj_pin(fd, fresh.c_str()); error != 0)
-      return Fail(WithErrno(fmt::format("pin {}", fresh), error));
-    if (rename(fresh.c_str(), Path(name).c_str()) != 0)
-      return Fail(WithErrno(fmt::format("pin {}", Path(name)), errno));
-    return {};
-  };
-  for (auto& [name, shared] : maps_) {
     if (shared.pinned) continue;
-    if (auto replaced = replace(shared.fd.get(), name); !replaced) return replaced;
+    auto pinned = shared.old_fd ? created.PinAside(shared.fd.get(), Path(name))
+                                : created.Pin(shared.fd.get(), Path(name));
+    if (!pinned) return pinned;
     shared.pinned = true;
   }
-  return AbiMatches() ? Outcome() : replace(abi_version_.get(), kAbiVersion);
+  if (access(Path(kAbiVersion).c_str(), F_OK) != 0)
+    return created.Pin(abi_version_.get(), Path(kAbiVersion));
+  return abi_matched_ ? Outcome() : created.PinAside(abi_version_.get(), Path(kAbiVersion));
 }
 
 // Entries of another ABI's layout mean something else: their counters come from the store.
@@ -205,6 +205,7 @@ Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps&
   table->keys_fd_ = maps.Descriptor("keys");
   table->settle_fd_ = settle_fd;
   table->via_fd_ = maps.Descriptor("via");
+  table->policies_in_force_ = !maps.IsNew("policies");
   const std::tuple<Mapping*, const char*, size_t> mappings[] = {
       {&table->fast_words_, "fast", layout.fast_words() * sizeof(uint64_t)},
       {&table->entries_, "sessions", layout.entries() * sizeof(nx_session)},

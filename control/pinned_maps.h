@@ -34,10 +34,14 @@ class CreatedPaths {
   ~CreatedPaths();
   Outcome MakeDirectory(const std::string& path);
   Outcome Pin(int fd, const std::string& path);
-  void Keep() { paths_.clear(); }
+  // Beside a pin that stays until Keep().
+  Outcome PinAside(int fd, const std::string& path);
+  // The start succeeded. What cannot get its name is logged: the next start makes it anew.
+  void Keep();
 
  private:
   std::vector<std::string> paths_;
+  std::vector<std::string> aside_;  // names that they are to have
 };
 
 class PinnedMaps {
@@ -50,12 +54,12 @@ class PinnedMaps {
   Outcome Offer(bpf_object* object);
   // Takes the maps which the first loaded object created.
   Outcome Adopt(bpf_object* object);
-  // Pins what has no pin yet.
+  // Pins what has no pin yet, and aside what is to replace maps that do not fit.
   Outcome PinNew(CreatedPaths& created);
-  // Puts new maps in the place of unfit ones; after every program was switched.
-  Outcome ReplaceUnfit();
 
   int Descriptor(const std::string& name) const { return maps_.at(name).fd.get(); }
+  // No program has used it yet: this start made it. Before PinNew.
+  bool IsNew(const std::string& name) const { return !maps_.at(name).pinned; }
   // The `clock` was pinned already: it ticks for the programs that are attached.
   bool HadClock() const { return maps_.at("clock").pinned; }
   // The `sessions` map which this start replaces, if the store knows its order; or -1.
@@ -102,6 +106,7 @@ class BpfSessionTable : public SessionTable {
   Outcome DeleteVia(const nx_key& key) override;
   std::span<nx_limits> Limits() override { return limits_.As<nx_limits>(); }
   std::span<nx_policy> Policies() override { return policies_.As<nx_policy>(); }
+  bool PoliciesInForce() const override { return policies_in_force_; }
   std::span<nx_place> Places() override { return places_.As<nx_place>(); }
   const nx_session* Replaced(uint32_t slot) override;
   const nx_limits* ReplacedLimits(uint32_t row) override;
@@ -112,6 +117,7 @@ class BpfSessionTable : public SessionTable {
   int keys_fd_ = -1;
   int via_fd_ = -1;
   int settle_fd_ = -1;
+  bool policies_in_force_ = false;
   Mapping entries_;
   Mapping fast_words_;
   Mapping limits_;

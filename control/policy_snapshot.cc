@@ -20,14 +20,19 @@ Outcome Refuse(const std::string& path) {
   return Fail(fmt::format("policy snapshot {}: {}", path, std::strerror(errno)));
 }
 
-Outcome WriteWhole(const std::string& directory, const std::string& path, const std::string& text) {
-  std::string temporary = path + ".new";
-  int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return Refuse(temporary);
+Outcome WriteWhole(const std::string& path, const std::string& text) {
+  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return Refuse(path);
   bool good =
       write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+  int error = errno;
   close(fd);
-  if (!good || rename(temporary.c_str(), path.c_str()) != 0) return Refuse(path);
+  errno = error;
+  return good ? Outcome() : Refuse(path);
+}
+
+Outcome Rename(const std::string& directory, const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) return Refuse(to);
   int directory_fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory_fd >= 0) {
     fsync(directory_fd);
@@ -133,11 +138,24 @@ std::string WithVersion(const std::string& body, uint32_t version) {
 
 std::string PolicyPath(const Config& config) { return config.run_dir + "/policy.json"; }
 
+std::string NewPolicyPath(const Config& config) { return PolicyPath(config) + ".new"; }
+
 std::string PolicyText(const Config& config, uint32_t version) {
   return WithVersion(Body(config), version);
 }
 
 Outcome PolicyWriter::Write(const Config& config) {
+  if (auto prepared = Prepare(config); !prepared) return prepared;
+  return PutInForce(config);
+}
+
+Outcome PolicyWriter::PutInForce(const Config& config) {
+  auto renamed = Rename(config.run_dir, NewPolicyPath(config), PolicyPath(config));
+  if (renamed) version_ = prepared_;
+  return renamed;
+}
+
+Outcome PolicyWriter::Prepare(const Config& config) {
   uint32_t version = 0;
   const std::string body = Body(config);
   const std::string digest = Digest(body);
@@ -148,11 +166,8 @@ Outcome PolicyWriter::Write(const Config& config) {
     return Outcome();
   });
   if (!counted) return counted;
-  if (auto written = WriteWhole(config.run_dir, PolicyPath(config), WithVersion(body, version));
-      !written)
-    return written;
-  version_ = version;
-  return {};
+  prepared_ = version;
+  return WriteWhole(NewPolicyPath(config), WithVersion(body, version));
 }
 
 }  // namespace narthex

@@ -19,6 +19,7 @@ namespace narthex {
 std::string PolicyText(const Config& config, uint32_t version);
 
 std::string PolicyPath(const Config& config);
+std::string NewPolicyPath(const Config& config);  // until it is in force
 
 // Writes the snapshot, with a new version if it differs from the last one. The last version is
 // kept in the store. Write is called by one thread at a time, version() by any.
@@ -28,10 +29,14 @@ class PolicyWriter {
   explicit PolicyWriter(Sessions& sessions) : sessions_(sessions) {}
 
   Outcome Write(const Config& config);
+  // The same in two steps: all that can well fail, beside the snapshot in force; then in its place.
+  Outcome Prepare(const Config& config);
+  Outcome PutInForce(const Config& config);
   uint32_t version() const { return version_; }
 
  private:
   Sessions& sessions_;
+  uint32_t prepared_ = 0;  // version
   std::atomic<uint32_t> version_ = 0;
 };
 

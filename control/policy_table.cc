@@ -68,6 +68,12 @@ Outcome PolicyTable::CheckUses(const std::vector<PolicyConfig>& policies, int64_
 }
 
 Outcome PolicyTable::Apply(const std::vector<PolicyConfig>& policies, int64_t now_boot_ns) {
+  if (auto assigned = Assign(policies, now_boot_ns); !assigned) return assigned;
+  Fill();
+  return {};
+}
+
+Outcome PolicyTable::Assign(const std::vector<PolicyConfig>& policies, int64_t now_boot_ns) {
   if (auto free = CheckUses(policies, now_boot_ns); !free) return free;
   auto stored = StoredRows();
   if (!stored) return Fail(stored.error());
@@ -86,16 +92,19 @@ Outcome PolicyTable::Apply(const std::vector<PolicyConfig>& policies, int64_t no
   for (const auto& [name, row] : rows) text += fmt::format("{} {}\n", row, name);
   if (rows != *stored)
     if (auto saved = store_.SetMeta(kMetaKey, text); !saved) return saved;
+  policies_ = policies;
+  rows_ = std::move(rows);
+  if (!table_.PoliciesInForce()) Fill();
+  return {};
+}
 
+void PolicyTable::Fill() {
   auto put = [&](uint32_t row, const nx_policy& wanted) {
     nx_policy& there = table_.Policies()[row];
     if (std::memcmp(&there, &wanted, sizeof wanted) != 0) there = wanted;
   };
   put(0, {});
-  for (const PolicyConfig& policy : policies) put(rows[policy.name], PolicyRow(policy));
-  policies_ = policies;
-  rows_ = std::move(rows);
-  return {};
+  for (const PolicyConfig& policy : policies_) put(rows_.at(policy.name), PolicyRow(policy));
 }
 
 std::optional<uint32_t> PolicyTable::RowOf(std::string_view name) const {

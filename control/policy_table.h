@@ -30,6 +30,10 @@ class PolicyTable {
   // Puts these policies in force by difference. kPrecondition if one that is gone is used by
   // sessions in force; nothing has changed then.
   Outcome Apply(const std::vector<PolicyConfig>& policies, int64_t now_boot_ns);
+  // The same in two steps: Assign gives the names their rows, and fills a map that nobody uses yet;
+  // one that is in force stays as it is until Fill.
+  Outcome Assign(const std::vector<PolicyConfig>& policies, int64_t now_boot_ns);
+  void Fill();
 
   // The row; 0 for "", none for an unknown name.
   std::optional<uint32_t> RowOf(std::string_view name) const;

@@ -107,11 +107,13 @@ class SessionStore {
     Key key;
     uint32_t slot = kNoSlot;
   };
-  // Counters of keys, rows and usage of sessions, slots of keys; all or nothing.
+  using MetaUpdate = std::pair<std::string, std::string>;  // key, value
+  // Counters of keys, rows and usage of sessions, slots of keys, what SetMeta sets; all or nothing.
   struct Saved {
     std::span<const KeyUpdate> keys;
     std::span<const UsageUpdate> usages;
     std::span<const SlotUpdate> slots;  // those of one session one after the other
+    std::span<const MetaUpdate> metas;
   };
   Outcome Save(const Saved& saved);
   // Saves the anchor of both clocks and forgets request ids older than a day.

@@ -222,7 +222,8 @@ Outcome SessionStore::SaveSlots(std::span<const SlotUpdate> updates) {
 }
 
 Outcome SessionStore::Save(const Saved& saved) {
-  if (saved.keys.empty() && saved.usages.empty() && saved.slots.empty()) return {};
+  if (saved.keys.empty() && saved.usages.empty() && saved.slots.empty() && saved.metas.empty())
+    return {};
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
   for (const KeyUpdate& update : saved.keys)
@@ -239,6 +240,8 @@ Outcome SessionStore::Save(const Saved& saved) {
     if (auto done = SaveSlots(saved.slots.subspan(i, end - i)); !done) return done;
     i = end;
   }
+  for (const auto& [key, value] : saved.metas)
+    if (auto done = SetMeta(key, value); !done) return done;
   return (*transaction)->Commit();
 }
 

@@ -22,6 +22,8 @@ class SessionTable {
   virtual std::span<uint64_t> FastWords() = 0;  // for the entries of the pools
   virtual std::span<nx_limits> Limits() = 0;
   virtual std::span<nx_policy> Policies() = 0;
+  // Whether programs that are attached already go by these policies.
+  virtual bool PoliciesInForce() const { return false; }
   virtual std::span<nx_place> Places() = 0;  // as many as entries, or one: no zone binds or watches
   // Brings packets that the classifier has noted elsewhere into the entries.
   virtual Outcome Settle() = 0;

@@ -121,7 +121,8 @@ void Sessions::RestoreLimits(Restored& restored) {
 }
 
 // Slots and rows that are not what the store says.
-Outcome Sessions::SaveRestored(const Restored& restored) {
+Outcome Sessions::SaveRestored(const Restored& restored,
+                               std::span<const SessionStore::MetaUpdate> metas) {
   std::vector<SessionKey> keys;  // with their counters
   std::vector<SessionStore::KeyUpdate> key_updates;
   std::vector<SessionStore::SlotUpdate> slots;
@@ -143,13 +144,13 @@ Outcome Sessions::SaveRestored(const Restored& restored) {
   for (const auto& [session, usage] : restored.rowless)
     if (!restored.limited_by_session.contains(session))
       usage_updates.push_back({session, 0, usage});
-  return store_.Save({key_updates, usage_updates, slots});
+  return store_.Save({key_updates, usage_updates, slots, metas});
 }
 
 Result<ReconcileReport> Sessions::Start(const std::vector<PolicyConfig>& policies) {
   std::lock_guard lock(mutex_);
   const int64_t now_ns = clock_.BootNs();
-  if (auto applied = policies_.Apply(policies, now_ns); !applied) return Fail(applied.error());
+  if (auto applied = policies_.Assign(policies, now_ns); !applied) return Fail(applied.error());
   auto last = store_.LastNumber();
   if (!last) return Fail(last.error());
   last_number_ = *last < kLargestTime ? *last : 0;
@@ -167,16 +168,17 @@ Result<ReconcileReport> Sessions::Start(const std::vector<PolicyConfig>& policie
         "{} keys of stored sessions are none of this configuration's, or find sessions.capacity "
         "used up: they are not in force",
         homeless);
-  save_start_ = [this, kept = std::make_shared<Restored>(std::move(*restored))] {
-    return SaveRestored(*kept);
+  save_start_ = [this, kept = std::make_shared<Restored>(std::move(*restored))](auto metas) {
+    return SaveRestored(*kept, metas);
   };
   return report;
 }
 
-Outcome Sessions::SaveStart() {
+Outcome Sessions::SaveStart(std::span<const SessionStore::MetaUpdate> metas) {
   std::lock_guard lock(mutex_);
-  auto saved = save_start_();
+  auto saved = save_start_(metas);
   save_start_ = nullptr;
+  if (saved) policies_.Fill();
   return saved;
 }
 
@@ -261,7 +263,7 @@ Outcome Sessions::SaveKeys(size_t most) {
     std::vector<SessionStore::KeyUpdate> updates;
     for (const MovedEntry& entry : moved)
       updates.push_back({layout_.ZoneById(entry.zone).name, &entry.key});
-    if (auto done = store_.Save({updates, {}, {}}); !done) return done;
+    if (auto done = store_.Save({updates, {}, {}, {}}); !done) return done;
     saved += moved.size();
   }
   return {};
@@ -277,7 +279,7 @@ Outcome Sessions::SaveUsages(size_t most) {
     if (next_usage_ >= limits_.rows()) next_usage_ = 0;
     std::vector<SessionStore::UsageUpdate> updates;
     for (const MovedUsage& each : moved) updates.push_back({each.session, each.row, each.usage});
-    if (auto done = store_.Save({{}, updates, {}}); !done) return done;
+    if (auto done = store_.Save({{}, updates, {}, {}}); !done) return done;
     saved += moved.size();
   }
   return {};

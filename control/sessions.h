@@ -70,9 +70,10 @@ class Sessions {
 
   // Brings the maps to what the store and these policies say; once, before anything else.
   Result<ReconcileReport> Start(const std::vector<PolicyConfig>& policies);
-  // Tells the store which entries and rows Start gave; once, as soon as these maps are the ones in
-  // force. A start that fails before leaves what the maps that stay in force need.
-  Outcome SaveStart();
+  // Tells the store which entries and rows Start gave, and `metas` with them; once, as soon as
+  // these maps are the ones in force; then policies that have changed are. A start that fails
+  // before leaves what the maps that stay in force need.
+  Outcome SaveStart(std::span<const SessionStore::MetaUpdate> metas = {});
 
   Result<Session> Authorise(const AuthoriseRequest& request);
   // Each by itself, with one commit for all new sessions and one for all that are extended: an
@@ -175,7 +176,7 @@ class Sessions {
   Outcome ForgetExpired(int64_t now_ns);
   Result<Restored> ReadStore(int64_t now_ns);
   void RestoreLimits(Restored& restored);
-  Outcome SaveRestored(const Restored& restored);
+  Outcome SaveRestored(const Restored& restored, std::span<const SessionStore::MetaUpdate> metas);
   Outcome SaveKeys(size_t most);
   Outcome SaveUsages(size_t most);
 
@@ -189,7 +190,7 @@ class Sessions {
   const Neighbours& neighbours_;
   const std::chrono::seconds max_duration_;
   std::function<void()> wake_;
-  std::function<Outcome()> save_start_;
+  std::function<Outcome(std::span<const SessionStore::MetaUpdate>)> save_start_;
   std::map<uint16_t, std::set<Address>> own_;  // by zone
   int64_t last_number_ = 0;                    // of the newest session
   bool homeless_ = false;                      // the store has keys that have no entry

@@ -2,10 +2,12 @@
 """Starts that fail, and starts that must not succeed, beside a gateway that runs."""
 import time
 
+import pytest
+
 from lab import clients
 from lab.gateway import zone
 from lab.hosts import ORIGIN4, ORIGIN6, client4, client6
-from lab.process import until
+from lab.process import run, until
 
 
 def reaches(hosts, origin, client):
@@ -52,6 +54,46 @@ def test_a_program_that_the_verifier_refuses_leaves_the_old_one(gateway, hosts):
     assert reaches(hosts, ORIGIN4, client4(2)) and not reaches(hosts, ORIGIN4, client4(3))
     gateway.start_narthexd()
     assert gateway.addresses() == {client4(2)}
+
+
+POLICY = '\n[[policy]]\nname = "gold"\nrate_down = "{rate}"\n'
+
+
+def in_force(gateway):
+    """What programs and dataplane go by."""
+    maps = {name: run(None, "bpftool", "map", "dump", "pinned", gateway.bpffs / name, check=True).stdout
+            for name in ("garden", "policies", "dns_rules", "keys")}
+    return {**maps, "policy.json": (gateway.run_dir / "policy.json").read_text(), "pins": gateway.pins(),
+            "run": sorted(path.name for path in gateway.run_dir.iterdir() if path.name != "api.sock"),
+            "links": [run(None, "bpftool", "-j", "link", "show", "pinned", gateway.bpffs / "sp0/link", check=True).stdout]}
+
+
+@pytest.mark.parametrize("capacity", [65536, 4096], ids=["the-same-maps", "other-maps"])
+def test_a_start_that_cannot_attach_leaves_what_is_in_force(hosts, another, spare, capacity):
+    """DESIGN §6: a failed start changes nothing: neither programs nor policies, garden, DNS rules or the
+    dataplane's snapshot. The new uplink's MTU is more than a veth takes a program with."""
+    names = zone("annex", spare, "10.61.1.0/24", "2001:db8:61:1::/64")
+    other = another("held", zones=[names + POLICY.format(rate="20Mbit/s")])
+    other.start_narthexd()
+    other.authorize("10.61.1.2", policy="gold")
+    before, good = in_force(other), other.config.read_text()
+    other.narthexd.stop()
+    hosts.on_gateway("ip", *"link add big0 mtu 9000 type veth peer name big1 mtu 9000".split(), check=True)
+    try:
+        other.uplinks = ["big0"]
+        changed = names.replace("198.51.100.20/32", "198.51.100.0/24").replace("[[zone.garden]]", '[zone.dns]\nmode = "enforce"\n[[zone.garden]]', 1)
+        other.write_config(changed.replace("Stadium", "Arena") + POLICY.format(rate="5Mbit/s"), capacity=capacity)
+        failed = other.run_narthexd()
+        assert failed.returncode == 1 and "cannot be attached to big0" in failed.stderr, failed.stderr
+        assert in_force(other) == before
+    finally:
+        hosts.on_gateway("ip", "link", "del", "big0", check=True)
+    other.config.write_text(good)
+    other.start_narthexd()
+    assert other.addresses() == {"10.61.1.2"}
+    kept = in_force(other)
+    assert {part: kept[part] for part in ("garden", "policies", "dns_rules", "keys")} == {
+        part: before[part] for part in ("garden", "policies", "dns_rules", "keys")}
 
 
 def test_two_instances_cannot_share_their_pins(gateway, hosts, another, spare):
