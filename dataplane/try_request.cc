@@ -32,10 +32,8 @@ json Because(const Rule& rule, const HttpRequest& request) {
   json because = json::array();
   if (!database) return because;
   const Values values = ValuesOf(request);
-  const Subject subject(database->NeededSections(),
-                        HostChain(values[static_cast<size_t>(Field::kHost)]), values);
   MatchScratch scratch = database->NewScratch();
-  for (uint32_t index : database->Scan(subject, scratch)) {
+  for (uint32_t index : database->Match(values, scratch)) {
     const Pattern& pattern = patterns[index];
     const auto field = static_cast<size_t>(pattern.field);
     because.push_back(std::string(kFieldNames[field]) + " '" + std::string(values[field]) +

@@ -38,7 +38,7 @@ Decision Decide(const HttpRequest& request, const Offer& offer, const RuleView& 
   if (index == RuleSet::kNone) return Decide(request, offer);
   std::atomic<uint64_t>& hits = view.state->hits[index];
   hits.store(hits.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  const Rule& rule = view.rules->Rules()[index];
+  const RuleSet::Outcome& rule = view.rules->OutcomeOf(index);
   switch (rule.respond) {
     case Respond::kRedirect:
       return {ForMethod(Answer::kRedirect, request.method == HttpMethod::kHead), 0, rule.variant};

@@ -2,7 +2,6 @@
 #include "decide/rules.h"
 
 #include <algorithm>
-#include <bit>
 #include <map>
 
 #include "decide/language.h"
@@ -16,12 +15,6 @@ std::string_view HostName(std::string_view host) {
   if (end && host[end - 1] == ':') host.remove_suffix(host.size() - end + 1);
   if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
   return host;
-}
-
-// Three bits of one word: few hosts share all of them with one that a rule names.
-uint64_t FilterBits(uint64_t digest) {
-  return uint64_t{1} << (digest >> 8 & 63) | uint64_t{1} << (digest >> 14 & 63) |
-         uint64_t{1} << (digest >> 20 & 63);
 }
 
 std::string Label(const Rule& rule) {
@@ -108,7 +101,12 @@ bool RuleSet::CompileConditions(std::string& error, Purpose purpose) {
                             kNone});
     pattern_conditions_.insert(pattern_conditions_.end(), in[p].begin(), in[p].end());
   }
-  BuildFilter(patterns);
+  for (const auto& any : condition_patterns_) {
+    condition_by_name_.push_back(std::all_of(any.begin(), any.end(), [&](uint32_t pattern) {
+      return HostTable::Takes(patterns[pattern]);
+    }));
+  }
+  condition_range_.resize(condition_patterns_.size());
   return true;
 }
 
@@ -117,6 +115,7 @@ bool RuleSet::HangRules(std::string& error) {
   std::vector<uint32_t> users(condition_range_.size());
   for (uint32_t condition : rule_conditions_) users[condition]++;
   std::vector<std::vector<uint32_t>> hung(users.size());
+  by_name_ = true;
   for (uint32_t r = 0; r < rules_.size(); r++) {
     const auto begin = rule_conditions_.begin() + rule_range_[r].begin;
     const auto end = rule_conditions_.begin() + rule_range_[r].end;
@@ -124,13 +123,13 @@ bool RuleSet::HangRules(std::string& error) {
       unconditional_.push_back(r);
       continue;
     }
-    // A host of the chain before anything else: the filter then holds for the rule.
+    // Names of hosts before anything else: most requests then need no scan.
     const uint32_t key = *std::min_element(begin, end, [&](uint32_t a, uint32_t b) {
-      const bool chain_a = condition_in_chain_[a], chain_b = condition_in_chain_[b];
-      return chain_a != chain_b && users[chain_a ? a : b] <= kMaxSharing ? chain_a
-                                                                         : users[a] < users[b];
+      const bool name_a = condition_by_name_[a], name_b = condition_by_name_[b];
+      return name_a != name_b && users[name_a ? a : b] <= kMaxSharing ? name_a
+                                                                      : users[a] < users[b];
     });
-    if (!condition_in_chain_[key]) filtered_ = false;
+    if (!condition_by_name_[key]) by_name_ = false;
     hung[key].push_back(r);
     if (hung[key].size() > kMaxSharing) {
       error = Label(rules_[r]) + ": more than " + std::to_string(kMaxSharing) +
@@ -145,34 +144,13 @@ bool RuleSet::HangRules(std::string& error) {
     const uint32_t rule = hung[condition][0];
     if (rule_range_[rule].end - rule_range_[rule].begin == 1) use.rule = rule;
   }
-  for (const Rule& rule : rules_) zones_.push_back(rule.zones);
+  for (const Rule& rule : rules_) outcomes_.push_back({rule.zones, rule.variant, rule.respond});
   for (size_t c = 0; c < hung.size(); c++) {
     condition_range_[c] = {static_cast<uint32_t>(condition_rules_.size()),
                            static_cast<uint32_t>(condition_rules_.size() + hung[c].size())};
     condition_rules_.insert(condition_rules_.end(), hung[c].begin(), hung[c].end());
   }
   return true;
-}
-
-// Three bits for the digest of each host that a pattern of the chain names.
-void RuleSet::BuildFilter(const std::vector<Pattern>& patterns) {
-  condition_range_.resize(condition_patterns_.size());
-  filtered_ = true;
-  std::vector<uint64_t> digests;
-  for (const auto& any : condition_patterns_) {
-    condition_in_chain_.push_back(std::all_of(
-        any.begin(), any.end(), [&](uint32_t pattern) { return InChain(patterns[pattern]); }));
-  }
-  for (const Pattern& pattern : patterns) {
-    if (InChain(pattern)) digests.push_back(ChainDigest(pattern));
-  }
-  // A word for one or two hosts: one in a thousand others passes.
-  const auto bits = static_cast<uint32_t>(std::bit_width(digests.size() / 2 + 8));
-  filter_shift_ = 64 - bits;
-  filter_.assign(size_t{1} << bits, 0);
-  for (uint64_t digest : digests) {
-    filter_[digest >> filter_shift_] |= FilterBits(digest);
-  }
 }
 
 RuleState RuleSet::NewState() const {
@@ -185,32 +163,19 @@ RuleState RuleSet::NewState() const {
 
 // ---- deciding ------------------------------------------------------------------------------
 
-bool RuleSet::MayHold(const HostChain& host) const {
-  if (!filtered_) return true;
-  for (size_t domain = 0; domain < host.Domains(); domain++) {
-    const uint64_t digest = host.Digest(domain);
-    const uint64_t bits = FilterBits(digest);
-    if ((filter_[digest >> filter_shift_] & bits) == bits) return true;
-  }
-  return false;
-}
-
 uint32_t RuleSet::Find(const HttpRequest& request, uint32_t zone, RuleState& state) const {
   if (rules_.empty()) return kNone;
   uint32_t first = kNone;
   for (uint32_t rule : unconditional_) {
-    if (zones_[rule] >> zone & 1) {
+    if (outcomes_[rule].zones >> zone & 1) {
       first = rule;
       break;
     }
   }
-  const HostChain host(HostName(request.host));
-  if (!MayHold(host)) return first;
-  const Values values = ValuesOf(request);
-  const Subject subject(database_->NeededSections(), host, values);
-  const auto found = database_->Scan(subject, state.scratch);
-  if (found.begin() == found.end()) return first;
-  return std::min(first, Evaluate(found, zone, state));
+  auto found = database_->FindHosts(HostChain(HostName(request.host)), state.scratch);
+  if (by_name_ && found.count_ == 0) return first;
+  if (database_->NeedsScan()) found = database_->Scan(ValuesOf(request), state.scratch);
+  return found.count_ ? std::min(first, Evaluate(found, zone, state)) : first;
 }
 
 uint32_t RuleSet::Evaluate(Database::Found found, uint32_t zone, RuleState& state) const {
@@ -223,7 +188,7 @@ uint32_t RuleSet::Evaluate(Database::Found found, uint32_t zone, RuleState& stat
   for (uint32_t pattern : found) {
     const PatternUse use = pattern_use_[pattern];
     if (use.Alone()) {
-      if (use.rule < first && zones_[use.rule] >> zone & 1) first = use.rule;
+      if (use.rule < first && outcomes_[use.rule].zones >> zone & 1) first = use.rule;
       continue;
     }
     for (uint32_t i = use.begin; i < use.end; i++) {
@@ -243,7 +208,7 @@ uint32_t RuleSet::Evaluate(Database::Found found, uint32_t zone, RuleState& stat
 }
 
 bool RuleSet::Holds(uint32_t rule, uint32_t zone, const RuleState& state) const {
-  if (!(zones_[rule] >> zone & 1)) return false;
+  if (!(outcomes_[rule].zones >> zone & 1)) return false;
   for (uint32_t i = rule_range_[rule].begin; i < rule_range_[rule].end; i++) {
     if (state.stamps[rule_conditions_[i]] != state.stamp) return false;
   }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operator's rules and the probe pack: ordered; the first whose conditions all hold decides.
 //
-// A request costs the same however many rules there are. One scan says which patterns match; each
-// condition that one of them satisfies is stamped; and each rule hangs on that condition of its
-// own which the fewest rules share, so only few rules are looked at. Before the scan a filter over
-// the digests of the host's domains says whether any rule can hold at all; for most requests none
-// can.
+// A request costs the same however many rules there are. A look into a table and one scan say which
+// patterns match; each condition that one of them satisfies is stamped; and each rule hangs on that
+// condition of its own which the fewest rules share, so only few rules are looked at. If every rule
+// hangs on names of hosts, and the table has no name of this one, there is no scan.
 //
 // Threads: a RuleSet is immutable; a RuleState belongs to one worker.
 #pragma once
@@ -64,6 +63,14 @@ class RuleSet {
   // The index of the first rule that holds, or kNone. Counts nothing.
   uint32_t Find(const HttpRequest& request, uint32_t zone, RuleState& state) const;
 
+  // What a rule says, apart from its texts: eight bytes, where a Rule has several cache lines.
+  struct Outcome {
+    uint32_t zones;
+    uint16_t variant;
+    Respond respond;
+  };
+  const Outcome& OutcomeOf(uint32_t rule) const { return outcomes_[rule]; }
+
   const std::vector<Rule>& Rules() const { return rules_; }
   size_t DatabaseBytes() const { return database_->Bytes(); }
 
@@ -82,13 +89,11 @@ class RuleSet {
   RuleSet() = default;
   bool CompileConditions(std::string& error, Purpose purpose);
   bool HangRules(std::string& error);
-  void BuildFilter(const std::vector<Pattern>& patterns);
-  bool MayHold(const HostChain& host) const;
   uint32_t Evaluate(Database::Found found, uint32_t zone, RuleState& state) const;
   bool Holds(uint32_t rule, uint32_t zone, const RuleState& state) const;
 
   std::vector<Rule> rules_;
-  std::vector<uint32_t> zones_;  // by rule
+  std::vector<Outcome> outcomes_;  // by rule
   std::unique_ptr<const Database> database_;
   std::vector<std::vector<uint32_t>> condition_patterns_;  // only while compiling
   std::vector<PatternUse> pattern_use_;
@@ -97,11 +102,9 @@ class RuleSet {
   std::vector<uint32_t> condition_rules_;  // that hang on it, in order
   std::vector<Range> rule_range_;          // by rule: its conditions, in rule_conditions_
   std::vector<uint32_t> rule_conditions_;
-  std::vector<uint32_t> unconditional_;   // rules without conditions, in order
-  std::vector<bool> condition_in_chain_;  // all its patterns are in the filter
-  bool filtered_ = false;                 // every rule hangs on such a condition
-  std::vector<uint64_t> filter_;          // bits
-  uint32_t filter_shift_ = 0;
+  std::vector<uint32_t> unconditional_;  // rules without conditions, in order
+  std::vector<bool> condition_by_name_;  // all its patterns are whole names of hosts
+  bool by_name_ = false;                 // every rule hangs on such a condition
 };
 
 // The request's fields as rules see them: the host without port and last dot, the language that

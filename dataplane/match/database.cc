@@ -100,11 +100,7 @@ MatchScratch::~MatchScratch() { hs_free_scratch(scratch_); }
 
 int MatchScratch::Add(unsigned pattern, unsigned long long, unsigned long long, unsigned,
                       void* self) {
-  auto* scratch = static_cast<MatchScratch*>(self);
-  // Each can match once: its marks are there once. Should it not be so, the rest is left out.
-  if (scratch->count_ == scratch->found_.size()) return 1;
-  scratch->found_[scratch->count_++] = pattern;
-  return 0;
+  return static_cast<MatchScratch*>(self)->Note(pattern) ? 0 : 1;
 }
 
 std::unique_ptr<const Database> Database::Compile(const std::vector<Pattern>& patterns, size_t& bad,
@@ -126,7 +122,8 @@ std::unique_ptr<const Database> Database::Compile(const std::vector<Pattern>& pa
     const Pattern& pattern = patterns[i];
     Expression expression = ExpressionOf(pattern);
     error = Judge(pattern, expression);
-    if (error.empty() && !expression.spread && ++plain > kMaxPlainPatterns) {
+    const bool whole_name = HostTable::Takes(pattern);
+    if (error.empty() && !expression.spread && !whole_name && ++plain > kMaxPlainPatterns) {
       error = "more than " + std::to_string(kMaxPlainPatterns) +
               " patterns that are neither exact nor a host's suffix";
     }
@@ -134,13 +131,14 @@ std::unique_ptr<const Database> Database::Compile(const std::vector<Pattern>& pa
       bad = i;
       return nullptr;
     }
-    (InChain(pattern) ? made->sections_.host_chain
-                      : made->sections_.whole[static_cast<size_t>(pattern.field)]) = true;
+    if (whole_name) continue;
+    made->sections_.whole[static_cast<size_t>(pattern.field)] = true;
     if (expression.spread && purpose == Purpose::kCheck) continue;
     flags.push_back(Flags(expression));
     ids.push_back(static_cast<unsigned>(i));
     texts.push_back(std::move(expression.text));
   }
+  if (purpose == Purpose::kUse) made->hosts_.Build(patterns);
   if (texts.empty()) return made;
   for (const std::string& text : texts) pointers.push_back(text.c_str());
   CompileError failure;
@@ -168,9 +166,20 @@ MatchScratch Database::NewScratch() const {
   return {scratch, patterns_};
 }
 
-Database::Found Database::Scan(const Subject& subject, MatchScratch& scratch) const {
+Database::Found Database::Match(const Values& values, MatchScratch& scratch) const {
+  FindHosts(HostChain(values[static_cast<size_t>(Field::kHost)]), scratch);
+  return Scan(values, scratch);
+}
+
+Database::Found Database::FindHosts(const HostChain& host, MatchScratch& scratch) const {
   scratch.count_ = 0;
+  hosts_.Find(host, [&](uint32_t pattern) { scratch.Note(pattern); });
+  return {scratch.found_.data(), scratch.count_};
+}
+
+Database::Found Database::Scan(const Values& values, MatchScratch& scratch) const {
   if (database_) {
+    const Subject subject(sections_, values);
     hs_scan(database_, subject.Data(), subject.Bytes(), 0, scratch.scratch_, MatchScratch::Add,
             &scratch);
   }
@@ -180,7 +189,7 @@ Database::Found Database::Scan(const Subject& subject, MatchScratch& scratch) co
 size_t Database::Bytes() const {
   size_t bytes = 0;
   if (database_) hs_database_size(database_, &bytes);
-  return bytes;
+  return bytes + hosts_.Bytes();
 }
 
 }  // namespace narthex

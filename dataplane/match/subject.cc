@@ -2,31 +2,16 @@
 #include "match/subject.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdio>
 #include <cstring>
+
+#include "match/lower.h"
 
 namespace narthex {
 namespace {
 
-constexpr uint64_t kOnes = 0x0101010101010101;
 constexpr uint64_t kFinalFactor = 0xc4ceb9fe1a85ec53;
 
-// An odd key for each place of a word.
-constexpr auto kKeys = [] {
-  std::array<uint64_t, 32> keys{};
-  uint64_t state = 0;
-  for (uint64_t& key : keys) {
-    uint64_t mixed = state += 0x9e3779b97f4a7c15;
-    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
-    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
-    key = (mixed ^ mixed >> 31) | 1;
-  }
-  return keys;
-}();
-
-constexpr char kChainBegin = 1;
-constexpr char kChainEnd = 2;
 // No field holds them: the parser refuses control characters other than HT.
 constexpr char kBegin[kFields] = {3, 5, 14, 16, 18};
 constexpr char kEnd[kFields] = {4, 6, 15, 17, 19};
@@ -75,34 +60,6 @@ std::string DigestText(uint64_t digest) {
   return {text, kDigestBytes};
 }
 
-// Lower case, eight bytes at a time (ASCII; other bytes stay).
-uint64_t LowerWord(uint64_t word) {
-  const uint64_t seven = word & ~(kOnes * 0x80);
-  const uint64_t from_a = seven + kOnes * (0x80 - 'A');
-  const uint64_t after_z = seven + kOnes * (0x80 - 'Z' - 1);
-  return word | ((from_a & ~after_z & ~word & kOnes * 0x80) >> 2);
-}
-
-// 0x80 in each byte that is zero.
-uint64_t ZeroBytes(uint64_t word) {
-  constexpr uint64_t kLow = kOnes * 0x7f;
-  return ~(((word & kLow) + kLow) | word | kLow);
-}
-
-// The `bytes` from `at` on in the highest bytes of a word, zeros below. Reads nothing outside the
-// text: only its first word is not whole.
-uint64_t LoadWord(std::string_view text, const char* at, size_t bytes) {
-  uint64_t word = 0;
-  if (bytes == 8 || text.size() >= 8) {
-    std::memcpy(&word, at, 8);
-    return word << 8 * (8 - bytes);
-  }
-  for (size_t i = 0; i < bytes; i++) {
-    word |= uint64_t{static_cast<uint8_t>(at[i])} << 8 * (8 - bytes + i);
-  }
-  return word;
-}
-
 // Reads nothing beyond the text. `to` has room for 8 bytes more.
 void CopyLower(char* to, std::string_view text) {
   const char* from = text.data();
@@ -126,57 +83,7 @@ void CopyLower(char* to, std::string_view text) {
 
 }  // namespace
 
-// A domain's digest is the sum of its words, each times the key of its place: a multiplication for
-// each word, and one for each domain that begins within a word.
-void HostChain::Add(size_t begin, uint64_t sum) {
-  begins_[domains_] = static_cast<uint16_t>(begin);
-  digests_[domains_++] = (sum ^ sum >> 32) * kFinalFactor;
-}
-
-HostChain::HostChain(std::string_view host) {
-  const size_t bytes = host.size();
-  if (bytes == 0 || bytes > kMaxValueBytes[0]) return;
-  bytes_ = bytes;
-  const size_t first = sizeof(text_) - bytes;
-  const char* end = host.data() + bytes;
-  uint64_t after = 0;  // the words behind the one in hand
-  for (size_t word = kWords; word-- > first / 8;) {
-    const size_t there = std::min<size_t>(8, 8 * (word + 1) - first);  // bytes of the host in it
-    end -= there;
-    const uint64_t text = LowerWord(LoadWord(host, end, there));
-    std::memcpy(text_ + 8 * word, &text, 8);
-    for (uint64_t dots = ZeroBytes(text ^ kOnes * '.'); dots;) {
-      const auto dot = static_cast<size_t>(63 - std::countl_zero(dots)) / 8;
-      dots &= ~(uint64_t{0x80} << 8 * dot);
-      // One that begins with the word behind is whole words.
-      if (dot == 7) {
-        Add(8 * (word + 1), after);
-      } else {
-        Add(8 * word + dot + 1, after + (text >> 8 * (dot + 1) << 8 * (dot + 1)) * kKeys[word]);
-      }
-    }
-    after += text * kKeys[word];
-  }
-  Add(first, after);
-}
-
-Subject::Subject(const Sections& sections, const HostChain& host, const Values& values) {
-  char* at = bytes_;
-  if (sections.host_chain && host.Domains()) {
-    *at++ = kChainBegin;
-    size_t end = host.Host().size();
-    for (size_t i = 0; i < host.Domains(); i++) {
-      if (i) *at++ = '.';
-      const size_t begin = host.Begin(i);
-      std::memcpy(at, host.Host().data() + begin, end - begin);
-      at += end - begin;
-      PutDigest(at, host.Digest(i));
-      at += kDigestBytes;
-      end = begin ? begin - 1 : 0;
-    }
-    *at++ = kChainEnd;
-  }
-  size_ = static_cast<uint32_t>(at - bytes_);
+Subject::Subject(const Sections& sections, const Values& values) {
   for (size_t f = 0; f < kFields; f++) {
     if (!sections.whole[f] || values[f].size() > kMaxValueBytes[f]) continue;
     bytes_[size_++] = kBegin[f];
@@ -214,19 +121,6 @@ std::string Escape(std::string_view bytes) {
   return out;
 }
 
-// The chain up to the last label of `host`.
-std::string ChainText(const std::string& host) {
-  const HostChain chain(host);
-  std::string out(1, kChainBegin);
-  size_t end = host.size();
-  for (size_t i = 0; i < chain.Domains(); i++) {
-    const size_t begin = chain.Begin(i);
-    out += (i ? "." : "") + host.substr(begin, end - begin) + DigestText(chain.Digest(i));
-    end = begin ? begin - 1 : 0;
-  }
-  return out;
-}
-
 std::string GlobText(std::string_view glob) {
   std::string out;
   for (char c : glob) {
@@ -259,26 +153,12 @@ Expression GlobExpression(const std::string& text, std::string_view begin, std::
 
 }  // namespace
 
-bool InChain(const Pattern& pattern) {
-  return pattern.field == Field::kHost &&
-         (pattern.kind == Kind::kExact || pattern.kind == Kind::kSuffix);
-}
-
-uint64_t ChainDigest(const Pattern& pattern) {
-  const HostChain chain(pattern.text);
-  return chain.Domains() ? chain.Digest(chain.Domains() - 1) : 0;
-}
-
 Expression ExpressionOf(const Pattern& pattern) {
   const auto field = static_cast<size_t>(pattern.field);
   const std::string_view begin(&kBegin[field], 1);
   const std::string_view end(&kEnd[field], 1);
   const bool caseless = IgnoresCase(pattern.field);
   const std::string text = caseless ? Lowered(pattern.text) : pattern.text;
-  if (InChain(pattern)) {
-    const std::string chain = ChainText(text);
-    return {Escape(pattern.kind == Kind::kExact ? chain + kChainEnd : chain), true, true, false};
-  }
   switch (pattern.kind) {
     case Kind::kExact:
       return {Escape(std::string(begin) + text + std::string(end) + DigestText(DigestOf(text))),

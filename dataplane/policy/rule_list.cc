@@ -44,8 +44,7 @@ uint32_t ZonesOf(const json& rule, const std::vector<std::string>& zones) {
   for (size_t i = 0; i < zones.size(); i++) {
     Values values{};
     values[static_cast<size_t>(Field::kPath)] = zones[i];
-    const Subject subject(database->NeededSections(), HostChain(""), values);
-    if (database->Scan(subject, scratch).count_) mask |= uint32_t{1} << i;
+    if (database->Match(values, scratch).count_) mask |= uint32_t{1} << i;
   }
   return mask;
 }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "match/host_chain.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "match/lower.h"
+#include "match/pattern.h"
+
+namespace narthex {
+namespace {
+
+constexpr uint64_t kFinalFactor = 0xc4ceb9fe1a85ec53;
+
+// An odd key for each place of a word.
+constexpr auto kKeys = [] {
+  std::array<uint64_t, 32> keys{};
+  uint64_t state = 0;
+  for (uint64_t& key : keys) {
+    uint64_t mixed = state += 0x9e3779b97f4a7c15;
+    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
+    key = (mixed ^ mixed >> 31) | 1;
+  }
+  return keys;
+}();
+
+// 0x80 in each byte that is zero.
+uint64_t ZeroBytes(uint64_t word) {
+  constexpr uint64_t kLow = kOnes * 0x7f;
+  return ~(((word & kLow) + kLow) | word | kLow);
+}
+
+// The `bytes` from `at` on in the highest bytes of a word, zeros below. Reads nothing outside the
+// text: only its first word is not whole.
+uint64_t LoadWord(std::string_view text, const char* at, size_t bytes) {
+  uint64_t word = 0;
+  if (bytes == 8 || text.size() >= 8) {
+    std::memcpy(&word, at, 8);
+    return word << 8 * (8 - bytes);
+  }
+  for (size_t i = 0; i < bytes; i++) {
+    word |= uint64_t{static_cast<uint8_t>(at[i])} << 8 * (8 - bytes + i);
+  }
+  return word;
+}
+
+}  // namespace
+
+// A domain's digest is the sum of its words, each times the key of its place: a multiplication for
+// each word, and one for each domain that begins within a word.
+void HostChain::Add(size_t begin, uint64_t sum) {
+  begins_[domains_] = static_cast<uint16_t>(begin);
+  digests_[domains_++] = (sum ^ sum >> 32) * kFinalFactor;
+}
+
+HostChain::HostChain(std::string_view host) {
+  const size_t bytes = host.size();
+  if (bytes == 0 || bytes > kMaxValueBytes[0]) return;
+  bytes_ = bytes;
+  const size_t first = sizeof(text_) - bytes;
+  const char* end = host.data() + bytes;
+  uint64_t after = 0;  // the words behind the one in hand
+  for (size_t word = kWords; word-- > first / 8;) {
+    const size_t there = std::min<size_t>(8, 8 * (word + 1) - first);  // bytes of the host in it
+    end -= there;
+    const uint64_t text = LowerWord(LoadWord(host, end, there));
+    std::memcpy(text_ + 8 * word, &text, 8);
+    for (uint64_t dots = ZeroBytes(text ^ kOnes * '.'); dots;) {
+      const auto dot = static_cast<size_t>(63 - std::countl_zero(dots)) / 8;
+      dots &= ~(uint64_t{0x80} << 8 * dot);
+      // One that begins with the word behind is whole words.
+      if (dot == 7) {
+        Add(8 * (word + 1), after);
+      } else {
+        Add(8 * word + dot + 1, after + (text >> 8 * (dot + 1) << 8 * (dot + 1)) * kKeys[word]);
+      }
+    }
+    after += text * kKeys[word];
+  }
+  Add(first, after);
+}
+
+}  // namespace narthex
