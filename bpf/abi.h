@@ -14,7 +14,7 @@
  *   limits, places                        narthexd begins a row, the classifier keeps it
  *   via                                   classifier; narthexd deletes what is stale
  *   events                                classifier to narthexd
- *   elsewhere                             classifier
+ *   elsewhere, dhcp_asked                 classifier
  *   learned, dns_rules, dns_offenders     narthexd (`lost` in dns_rules: uplink)
  *   dns_answers, dns_unread               uplink to narthexd, which deletes what it has read
  *   fast                                  classifier; narthexd clears bits
@@ -63,6 +63,7 @@
 #define NX_MAX_UNREAD 16384    /* clients with an unread answer (LRU) */
 #define NX_MAX_OFFENDERS 16384 /* clients whose DNS is refused (LRU) */
 #define NX_MAX_ELSEWHERE 1024  /* sessions whose keys came by another zone's port (LRU) */
+#define NX_MAX_DHCP 16384      /* clients of bridged zones that wait for a DHCP server (LRU) */
 
 /* Largest response (headers and body): one segment at either path MTU, DESIGN §4. */
 #define NX_FULL_RESPONSE_BYTES 1220
@@ -94,6 +95,8 @@
 #define NX_MOST_PER_SECOND 250 /* the highest of these that can be configured */
 /* A session's key that keeps coming by another zone's port is reported as often. */
 #define NX_ELSEWHERE_S 60
+/* A DHCP server may answer a client of a bridged zone for so long. */
+#define NX_DHCP_S 10
 /* Strangers' packets that are looked up among the other zones' keys, for each port. */
 #define NX_ELSEWHERE_PER_SECOND 1000
 
@@ -164,7 +167,8 @@ enum nx_verdict {
 	X(DOWNLINK_DNS_TOO_LARGE, NX_DROP, "uplink: DNS answer beyond the zone's size")    \
 	X(DOWNLINK_DNS_OBSERVED, NX_PASS, "uplink: DNS answer too large, but only observed") \
 	X(DOWNLINK_CONTROL, NX_PASS, "uplink: neighbour discovery or DHCP for a client of a bridged zone") \
-	X(NO_ZONE, NX_DROP, "of a VLAN that belongs to no zone")
+	X(NO_ZONE, NX_DROP, "of a VLAN that belongs to no zone")                           \
+	X(DOWNLINK_BINDING, NX_DROP, "uplink: to a MAC address that the session is not bound to")
 
 enum nx_reason {
 #define X(name, verdict, words) NX_REASON_##name,
@@ -329,6 +333,23 @@ struct nx_event {
 NX_ASSERT_SIZE(struct nx_event, 48);
 
 /* `elsewhere`: LRU hash, index in `sessions` -> second of the last NX_EVENT_ELSEWHERE (__u32). */
+
+/*
+ * `dhcp_asked`: LRU hash, a client of a bridged zone without a session -> the last thing that it asked
+ * DHCP servers. Their answer to it is the only packet of theirs that it gets by its own address.
+ */
+struct nx_dhcp_client {
+	__u8 mac[6];
+	__u16 zone;
+	__u32 ipv6;
+};
+NX_ASSERT_SIZE(struct nx_dhcp_client, 12);
+
+struct nx_dhcp_question {
+	__u32 id; /* transaction, network order; of DHCPv6 its first byte is zero */
+	__u32 at_s;
+};
+NX_ASSERT_SIZE(struct nx_dhcp_question, 8);
 
 /* ---- limits ------------------------------------------------------------------------- */
 

@@ -6,6 +6,7 @@
  */
 #include "account.h"
 #include "classify.h"
+#include "dhcp.h"
 #include "elsewhere.h"
 #include "forward_up.h"
 
@@ -41,6 +42,8 @@ static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet
 	if (zone_config.mode == NX_MODE_BYPASS)
 		return NX_REASON_MODE_BYPASS;
 	reason = judge(ctx, p, reply);
+	if (zone_config.forwarding == NX_FORWARD_BRIDGE && reason == NX_REASON_DHCP)
+		note_dhcp_question(&zone_config, p);
 	watch_others(p, reason);
 	return reason;
 }

@@ -130,6 +130,13 @@ struct {
 } dns_offenders SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NX_MAX_DHCP);
+	__type(key, struct nx_dhcp_client);
+	__type(value, struct nx_dhcp_question);
+} dhcp_asked SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 64);
 	__type(key, __u32);

@@ -52,6 +52,22 @@ static __always_inline int is_bound_mac(const struct packet *p, const struct nx_
 	return !bound || bound == mac_number(eth->h_source);
 }
 
+/*
+ * The way back across a bridge, where the router beyond has chosen the station: somebody who told it by
+ * ARP or ND that the address is his own gets nothing of the session.
+ */
+static __always_inline int is_to_bound_mac(const struct packet *p, __u32 session)
+{
+	const struct nx_place *place = bpf_map_lookup_elem(&places, &session);
+	const struct ethhdr *eth = p->data;
+	__u64 bound;
+
+	if (!place || (void *)(eth + 1) > p->data_end)
+		return 0;
+	bound = mac_number(place->mac);
+	return !bound || bound == mac_number(eth->h_dest);
+}
+
 /* 0 if the session must not be used from where the packet came. */
 static __always_inline int place_allows(zone_constants zone, const struct packet *p, __u32 session)
 {

@@ -7,6 +7,7 @@
  * In the flow the client is the destination, so both directions ask the same questions (zone.h).
  */
 #include "account.h"
+#include "dhcp.h"
 #include "dns_answer.h"
 #include "forward_down.h"
 
@@ -21,9 +22,17 @@ static __always_inline void turn(struct nx_flow *flow)
 	flow->server_port = copy.client_port;
 }
 
+/* The client's port is the destination's. */
+static __always_inline int is_from_dhcp_server(const struct nx_flow *flow)
+{
+	__u16 server = flow->ipv6 ? 547 : 67, client = flow->ipv6 ? 546 : 68;
+
+	return flow->server_port == bpf_htons(server) && flow->client_port == bpf_htons(client);
+}
+
 /*
  * Of a bridged zone's clients the routers and DHCP servers are on the other side: ND (RFC 4861 §7.1:
- * hop limit 255, so from that link) and DHCP.
+ * hop limit 255, so from that link) and the answers of DHCP servers.
  */
 static __always_inline int is_control(zone_constants zone, const struct packet *p)
 {
@@ -31,11 +40,8 @@ static __always_inline int is_control(zone_constants zone, const struct packet *
 
 	if (zone->forwarding != NX_FORWARD_BRIDGE)
 		return 0;
-	if (p->protocol == IPPROTO_UDP) /* the client's port is the destination's */
-		return p->flow.ipv6 ? p->flow.server_port == bpf_htons(547) &&
-					      p->flow.client_port == bpf_htons(546)
-				    : p->flow.server_port == bpf_htons(67) &&
-					      p->flow.client_port == bpf_htons(68);
+	if (p->protocol == IPPROTO_UDP)
+		return is_from_dhcp_server(&p->flow) && is_dhcp_answer(zone, p);
 	return p->flow.ipv6 && p->protocol == IPPROTO_ICMPV6 && p->hop_limit == 255 &&
 	       (void *)(icmp + 1) <= p->data_end && icmp->icmp6_type >= 133 &&
 	       icmp->icmp6_type <= 137;
@@ -83,7 +89,11 @@ static __always_inline enum nx_reason judge_zone(struct xdp_md *ctx, zone_consta
 	p->flow.zone = zone->zone;
 	if (find_receiver(zone, &p->flow, &account) == STRANGER)
 		return judge_stranger(ctx, zone, p);
-	reason = charge(&account, NX_LEDGER_DOWN, p);
+	if (zone->forwarding == NX_FORWARD_BRIDGE && zone->bind & NX_BIND_MAC &&
+	    !is_to_bound_mac(p, account.index))
+		reason = NX_REASON_DOWNLINK_BINDING;
+	else
+		reason = charge(&account, NX_LEDGER_DOWN, p);
 	if (reason == UNDECIDED)
 		return NX_REASON_DOWNLINK_AUTHORISED;
 	return zone->mode == NX_MODE_ENFORCE ? reason : NX_REASON_DOWNLINK_MODE;

@@ -19,14 +19,15 @@ namespace narthex {
 namespace {
 
 constexpr const char* kSharedMaps[] = {
-    "sessions",    "fast",       "fast_due",      "ledger",       "keys",    "via",
-    "limits",      "policies",   "places",        "before_login", "garden",  "cookie_keys",
-    "events",      "clock",      "workers",       "counters",     "learned", "dns_rules",
-    "dns_answers", "dns_unread", "dns_offenders", "elsewhere"};
+    "sessions",    "fast",       "fast_due",      "ledger",       "keys",      "via",
+    "limits",      "policies",   "places",        "before_login", "garden",    "cookie_keys",
+    "events",      "clock",      "workers",       "counters",     "learned",   "dns_rules",
+    "dns_answers", "dns_unread", "dns_offenders", "elsewhere",    "dhcp_asked"};
 // Their contents depend on the order of zones and pools.
-constexpr std::array<std::string_view, 14> kLaidOut = {
-    "sessions", "fast",   "fast_due", "ledger",    "keys",       "via",           "limits",
-    "places",   "garden", "learned",  "dns_rules", "dns_unread", "dns_offenders", "elsewhere"};
+constexpr std::array<std::string_view, 15> kLaidOut = {
+    "sessions",  "fast",       "fast_due",      "ledger",    "keys",
+    "via",       "limits",     "places",        "garden",    "learned",
+    "dns_rules", "dns_unread", "dns_offenders", "elsewhere", "dhcp_asked"};
 constexpr char kAbiVersion[] = "abi_version";
 
 bool IsLaidOut(std::string_view name) {

@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forwarding across a port pair (zone.forwarding = "bridge")."""
+import contextlib
+import random
+import socket
+
 import pytest
+from scapy.layers.dhcp import BOOTP, DHCP
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
 from lab import clients
 from lab.forwarding import fast_ping, forwarding_gateway
 from lab.hosts import ORIGIN4, ORIGIN6, client4, client6, url
-from lab.process import run
+from lab.process import Job, run, until
 from lab.traffic import watcher
+from lab.wire import socket_in
 
 FAMILIES = pytest.mark.parametrize("origin, client", [(ORIGIN4, client4), (ORIGIN6, client6)], ids=["IPv4", "IPv6"])
 ROUTER4, ROUTER6 = "10.51.1.254", "2001:db8:51:1::fe"
+LEASED4 = "10.51.1.200"
+CLIENT_MAC = "02:4e:58:00:00:02"  # of c0
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +97,63 @@ def test_the_garden_and_dns_are_across_the_bridge(bridge, hosts):
     """A client that has not logged in reaches the portal and the resolver on the other side."""
     assert clients.curl(hosts, "http://198.51.100.20/", client4(3)).status == 200
     assert clients.dns(hosts, ORIGIN4, client4(3)) == ORIGIN4
+
+
+# ---- DHCP ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def dhcp_server(hosts):
+    server = Job(
+        hosts.internet, "dnsmasq", "--conf-file=/dev/null", "--keep-in-foreground", "--log-facility=-", "--user=root", "--pid-file",
+        "--port=0", "--interface=i0", "--bind-interfaces", "--no-ping", "--leasefile-ro", f"--dhcp-range={LEASED4},{LEASED4},255.255.255.0",
+        log=hosts.directory / "dnsmasq.log",
+    ).wait_for("DHCP, IP range", 10)
+    try:
+        yield
+    finally:
+        server.kill()
+
+
+@contextlib.contextmanager
+def frames(namespace, interface):
+    port = socket_in(namespace, socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
+    port.bind((interface, 0x0003))
+    port.setblocking(False)
+    with port:
+        yield port
+
+
+def dhcp_messages(port):
+    """(transaction, type) of what servers have sent here by now."""
+    while True:
+        try:
+            frame = Ether(port.recv(2048))
+        except BlockingIOError:
+            return
+        if BOOTP in frame and frame[UDP].sport == 67:
+            yield frame[BOOTP].xid, dict(option for option in frame[DHCP].options if len(option) == 2)["message-type"]
+
+
+def test_a_stranger_gets_its_lease_and_no_other_dhcp(bridge, hosts):
+    """Issue 4: nothing unsolicited to unauthorised clients. A real server is across the bridge; its offer is a
+    packet for an address that nobody has yet. Others like it, which nobody asked for, stay outside."""
+    unasked, asked = random.sample(range(2**32), 2)
+    ether = Ether(dst=CLIENT_MAC)
+    forged = IP(src=ORIGIN4, dst=LEASED4) / UDP(sport=67, dport=68) / BOOTP(op=2, xid=unasked) / DHCP(options=[("message-type", "offer"), "end"])
+    question = (
+        Ether(src=CLIENT_MAC, dst="ff:ff:ff:ff:ff:ff") / IP(src="0.0.0.0", dst="255.255.255.255") / UDP(sport=68, dport=67)
+        / BOOTP(chaddr=bytes.fromhex(CLIENT_MAC.replace(":", "")), xid=asked) / DHCP(options=[("message-type", "discover"), "end"])
+    )
+    dropped = lambda: next(int(c["packets"]) for c in bridge.status()["counters"] if c["name"] == "unsolicited")
+    before = dropped()
+    with dhcp_server(hosts), frames(hosts.client, "c0") as client, frames(hosts.internet, "i0") as internet:
+        internet.send(bytes(ether / forged))
+        assert until(lambda: dropped() == before + 1, 3)
+        client.send(bytes(question))
+        heard = []
+        assert until(lambda: heard.extend(dhcp_messages(client)) or heard, 3), "no offer"
+        internet.send(bytes(ether / forged))
+        assert until(lambda: dropped() == before + 2, 3)
+        heard.extend(dhcp_messages(client))
+    assert set(heard) == {(asked, 2)}, heard
