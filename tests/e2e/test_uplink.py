@@ -48,6 +48,7 @@ def test_accounts_are_exact_over_kills_and_upgrades(gateway, hosts, origin, clie
     before the maps), so the classifier notes its packets in the ledger and settles in batches."""
     gateway.authorize(client(2))
     gateway.lose_everything_but_the_store()
+    programs = {gateway.program()}
     with capture(hosts, "count", client(2)) as captured:
         answering = echo(hosts, "count-echo", origin)
         sending = sender(hosts, "count", client(2), origin, rate=1000)
@@ -56,6 +57,8 @@ def test_accounts_are_exact_over_kills_and_upgrades(gateway, hosts, origin, clie
                 assert until(lambda: accounted(gateway, client(2))[0] > 10000 * restart, 5)
                 gateway.narthexd.kill() if restart % 2 else gateway.narthexd.stop()
                 gateway.start_narthexd()
+                programs.add(gateway.program())
+            assert len(programs) == 21, "each start puts its own program in place"
             sent = sending.report()
         finally:
             sending.job.kill()
