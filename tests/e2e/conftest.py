@@ -9,6 +9,7 @@ import pytest
 from lab.gateway import BPFFS, Gateway
 from lab.hosts import TOP, Hosts, remove_tree
 from lab.process import run
+from lab.wire import Wire
 
 
 def pytest_addoption(parser):
@@ -106,3 +107,23 @@ def another(hosts, build, request):
     yield make
     for gateway in made:
         gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_wire(hosts, running_gateway):
+    """Hand-made clients on c0; one for all modules, so that what they received can be judged together."""
+    running_gateway.heal()
+    wire = Wire(hosts.client)
+    wire.settle()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def wire(gateway, shared_wire):  # pylint: disable=unused-argument
+    return shared_wire
+
+
+@pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])
+def family(request):
+    return request.param
