@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/ctl/client.h"
 
+#include <google/protobuf/arena.h>
 #include <sys/random.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@ namespace {
 
 constexpr int kPageSize = 1000;
 constexpr size_t kBatch = 4096;
+constexpr size_t kBatchBytes = 768 * 1024;  // narthexd takes 1 MiB
 
 std::string FullName(const std::string& name) {
   return name.starts_with("sessions/") ? name : "sessions/" + name;
@@ -65,6 +67,26 @@ grpc::Status Client::Authorise(const SessionWish& wish, v1::Session& session) {
   return sessions_->CreateSession(Context().get(), request, &session);
 }
 
+namespace {
+
+// Rather more than what Fill makes of it.
+size_t BytesOf(const SessionWish& wish) {
+  size_t bytes = 48 + wish.zone.size() + wish.policy.size() + wish.mac.size();
+  for (const std::string& key : wish.keys) bytes += key.size() + 4;
+  return bytes;
+}
+
+// Behind the last that goes with `first`, which always goes.
+size_t EndOfBatch(const std::vector<SessionWish>& wishes, size_t first) {
+  const size_t most = std::min(first + kBatch, wishes.size());
+  size_t end = first, bytes = 0;
+  while (end < most && (end == first || bytes + BytesOf(wishes[end]) <= kBatchBytes))
+    bytes += BytesOf(wishes[end++]);
+  return end;
+}
+
+}  // namespace
+
 grpc::Status Client::AuthoriseAll(const std::vector<SessionWish>& wishes, const BatchDone& done) {
   // While narthexd works on one batch, the next one is made and sent.
   std::mutex mutex;
@@ -72,17 +94,18 @@ grpc::Status Client::AuthoriseAll(const std::vector<SessionWish>& wishes, const 
   grpc::Status outcome;
   auto work = [&] {
     for (;;) {
-      size_t first;
+      size_t first, end;
       {
         std::lock_guard lock(mutex);
         first = next;
-        next += kBatch;
+        next = end = EndOfBatch(wishes, first);
         if (first >= wishes.size() || !outcome.ok()) return;
       }
-      v1::BatchCreateSessionsRequest request;
+      google::protobuf::Arena arena;
+      auto& request =
+          *google::protobuf::Arena::CreateMessage<v1::BatchCreateSessionsRequest>(&arena);
       v1::BatchCreateSessionsResponse response;
-      for (size_t i = first; i < std::min(first + kBatch, wishes.size()); ++i)
-        Fill(wishes[i], *request.add_requests());
+      for (size_t i = first; i < end; ++i) Fill(wishes[i], *request.add_requests());
       grpc::Status status = sessions_->BatchCreateSessions(Context().get(), request, &response);
       std::lock_guard lock(mutex);
       if (status.ok())

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from lab import clients
+from lab.gateway import zone
 from lab.hosts import ORIGIN4, ORIGIN6, client4, client6, url
 from lab.process import until
 from lab.traffic import echo, sender
@@ -55,6 +56,19 @@ def test_a_second_login_extends_the_first(gateway):
     second = gateway.json("session", "get", client4(2))
     assert len(gateway.sessions()) == 1
     assert second["name"] == first["name"] and second["expire_time"] > first["expire_time"]
+
+
+def test_a_file_of_long_lines_is_sent_in_small_calls(hosts, another, spare):
+    """narthexctl --from: 4,096 lines of 16 keys would be more than narthexd takes in a call, 1 MiB."""
+    other = another("bulk", zones=[zone("annex", spare, "10.61.1.0/24", "2001:db8:61:1::/64")])
+    other.start_narthexd()
+    lines = [" ".join(f"2001:0db8:0061:0001:0000:0000:{line:04x}:{key:04x}" for key in range(16)) for line in range(1, 2001)]
+    path = other.home / "clients"
+    path.write_text("\n".join(lines) + "\n")
+    assert path.stat().st_size > 1 << 20
+    done = other.ctl("session", "authorize", "--from", path, "--for", "1h")
+    assert done.returncode == 0 and done.stdout == "2000 authorised, 0 refused\n", done
+    assert int(other.status()["sessions"]) == 2000
 
 
 def test_sessions_survive_a_restart_of_both_daemons(gateway, hosts):
