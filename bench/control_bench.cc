@@ -189,6 +189,65 @@ BENCHMARK(StoreInsert)->Arg(1)->UseManualTime()->Iterations(500);
 BENCHMARK(StoreInsert)->Arg(64)->UseManualTime()->Iterations(100);
 BENCHMARK(StoreInsert)->Arg(4096)->UseManualTime()->Iterations(50);
 
+// ---- what is kept in memory -----------------------------------------------------------------
+
+// Ten million IPv6 clients find their way into the index, which grows while others wait for the
+// lock: `longest_ms` is the worst of these pauses, in batches as logins come in.
+void IndexGrowth(benchmark::State& state) {
+  constexpr uint32_t kBatch = 256;
+  const auto count = static_cast<uint32_t>(state.range(0));
+  double longest = 0;
+  for (auto _ : state) {
+    StoreIndex index(nullptr);
+    std::mt19937_64 random(1);
+    double whole = 0;
+    std::vector<SessionKey> keys(kBatch);
+    for (uint32_t i = 0; i < count; i += kBatch) {
+      for (SessionKey& entry : keys) {
+        entry.key = {KeyKind::kAddress, 64, {0x20, 0x01, 0x0d, 0xb8}};
+        const uint64_t host = random();
+        std::memcpy(entry.key.bytes.data() + 4, &host, sizeof(host));
+      }
+      const auto begin = steady_clock::now();
+      if (index.AddKeys("bench", keys, i + 1)) return state.SkipWithError("a key came twice");
+      const double seconds = Seconds(begin);
+      whole += seconds;
+      longest = std::max(longest, seconds);
+    }
+    state.SetIterationTime(whole / count);
+  }
+  state.counters["longest_ms"] = longest * 1e3;
+}
+BENCHMARK(IndexGrowth)->Arg(10'000'000)->UseManualTime()->Iterations(1);
+
+// Looking for sessions that were idle too long or have used up their quota: each second, a million
+// rows of `limits` at most.
+void FindSpent(benchmark::State& state) {
+  const auto rows = static_cast<uint32_t>(state.range(0));
+  Config config;
+  config.session_capacity = rows;
+  config.policies = {{.name = "idle", .idle = std::chrono::seconds(600)}};
+  const Layout layout(config);
+  FakeTable table(layout);
+  table.Policies()[1] = PolicyRow(config.policies[0]);
+  LimitMap limits(table);
+  for (uint32_t i = 1; i <= rows; i++)
+    if (!limits.Begin(i, 1, {0, 0, 1000})) return state.SkipWithError("no row");
+  for (auto _ : state) {
+    const auto begin = steady_clock::now();
+    for (uint32_t from = 0; from < limits.rows();)
+      if (!limits.FindSpent(&from, 65536, 1000 * kSecondNs, 256).empty())
+        return state.SkipWithError("somebody was idle");
+    state.SetIterationTime(Seconds(begin));
+  }
+}
+BENCHMARK(FindSpent)
+    ->Arg(1 << 20)
+    ->Arg(10'000'000)
+    ->UseManualTime()
+    ->Iterations(5)
+    ->Unit(benchmark::kMillisecond);
+
 // ---- calls ----------------------------------------------------------------------------------
 
 // Sessions of pool addresses lie in a real map; the rest, which these logins do not touch, in
@@ -255,7 +314,7 @@ class Service {
   Layout layout_{config_};
   MappedTable table_{layout_};
   std::unique_ptr<SessionStore> store_ =
-      std::move(*SessionStore::Open(directory_.path() + "/sessions.db", clock_));
+      std::move(*SessionStore::Open(directory_.path() + "/sessions.db", clock_, &layout_));
   SessionMap map_{layout_, table_};
   LimitMap limits_{table_};
   PolicyTable policies_{*store_, table_};

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <iterator>
 
 namespace narthex {
 namespace {
@@ -42,7 +43,15 @@ Address Address::FromV4(uint32_t host_order) {
 
 std::string Address::ToString() const {
   char text[INET6_ADDRSTRLEN];
-  if (IsV4()) return inet_ntop(AF_INET, bytes.data() + 12, text, sizeof text);
+  if (IsV4()) {
+    // As inet_ntop would, which goes by sprintf: each login is in the log.
+    char* end = text;
+    for (int i = 12; i < 16; ++i) {
+      if (i > 12) *end++ = '.';
+      end = std::to_chars(end, std::end(text), bytes[static_cast<size_t>(i)]).ptr;
+    }
+    return {text, end};
+  }
   return inet_ntop(AF_INET6, bytes.data(), text, sizeof text);
 }
 

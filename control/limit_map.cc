@@ -103,17 +103,22 @@ std::optional<Usage> LimitMap::Replaced(uint32_t row) const {
 
 uint32_t LimitMap::PolicyOf(uint32_t row) const { return Load(table_.Limits()[row].policy); }
 
-std::vector<SpentSession> LimitMap::FindSpent(int64_t now_ns, size_t most) const {
+std::vector<SpentSession> LimitMap::FindSpent(uint32_t* from, uint32_t most_rows, int64_t now_ns,
+                                              size_t most) const {
   std::vector<SpentSession> spent;
   const auto now_s = static_cast<uint32_t>(now_ns / kSecondNs);
-  for (uint32_t row = 1; row < free_.untouched() && spent.size() < most; ++row) {
-    if (owners_[row] == 0) continue;
+  const uint32_t rows = std::min(free_.untouched(), this->rows());
+  const auto end = static_cast<uint32_t>(std::min<uint64_t>(rows, uint64_t{*from} + most_rows));
+  uint32_t row = *from;
+  for (; row < end && spent.size() < most; ++row) {
+    if (!Owns(row)) continue;
     const nx_policy& policy = table_.Policies()[PolicyOf(row) % NX_MAX_POLICIES];
     Usage usage = Read(row);
     bool idle = IsIdle(usage, policy, now_s);
     if (idle || (policy.at_quota == NX_AT_QUOTA_PORTAL && IsSpent(usage, policy)))
       spent.push_back({owners_[row], idle});
   }
+  *from = row >= rows ? this->rows() : row;
   return spent;
 }
 

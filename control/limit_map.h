@@ -52,7 +52,9 @@ class LimitMap {
   std::optional<Usage> Replaced(uint32_t row) const;
   uint32_t PolicyOf(uint32_t row) const;
 
-  std::vector<SpentSession> FindSpent(int64_t now_ns, size_t most) const;
+  // At most `most` among `most_rows` from `*from` on; moves `*from` as CollectMoved does.
+  std::vector<SpentSession> FindSpent(uint32_t* from, uint32_t most_rows, int64_t now_ns,
+                                      size_t most) const;
   // Sessions whose usage moved since it was last collected; as SessionMap::CollectMoved.
   std::vector<MovedUsage> CollectMoved(uint32_t* from, uint32_t most_rows, size_t most);
   uint32_t rows() const { return static_cast<uint32_t>(owners_.size()); }

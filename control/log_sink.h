@@ -25,10 +25,10 @@ class LogSink : public spdlog::sinks::base_sink<std::mutex> {
   spdlog::memory_buf_t text_;
 };
 
-// Warnings and what is worse are still written at once. One at a time.
+// Warnings and what is worse are still written at once. Another one waits until this one ends.
 class LogBatch {
  public:
-  LogBatch() : logger_(spdlog::default_logger()), level_(logger_->flush_level()) {
+  LogBatch() : turn_(Turn()), logger_(spdlog::default_logger()), level_(logger_->flush_level()) {
     logger_->flush_on(spdlog::level::warn);
   }
   ~LogBatch() {
@@ -39,6 +39,11 @@ class LogBatch {
   LogBatch& operator=(const LogBatch&) = delete;
 
  private:
+  static std::mutex& Turn() {
+    static std::mutex turn;
+    return turn;
+  }
+  std::lock_guard<std::mutex> turn_;
   std::shared_ptr<spdlog::logger> logger_;
   spdlog::level::level_enum level_;
 };

@@ -182,7 +182,7 @@ Outcome Serve(const Config& config, const std::string& path) {
   if (!instance) return Fail(instance.error());
   std::string store_path = config.state_dir + "/sessions.db";
   for (const char* suffix : {"", "-wal", "-shm"}) (*instance)->Creates(store_path + suffix);
-  auto store = SessionStore::Open(store_path, clock);
+  auto store = SessionStore::Open(store_path, clock, &layout);
   if (!store) return Fail(store.error());
 
   auto classifier = Classifier::Load(config, layout, KnownMaps(**store));

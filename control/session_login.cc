@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How sessions begin and are extended: checked, reserved, stored, put into the map, in this order;
 // what fails on the way is taken back.
+#include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -8,6 +9,7 @@
 
 #include "control/log_sink.h"
 #include "control/sessions.h"
+#include "control/zone_key.h"
 
 namespace narthex {
 namespace {
@@ -189,6 +191,7 @@ void Sessions::InsertAndBegin(std::span<Pending> pending,
                               std::vector<Result<Session>>& results) {
   std::vector<Session> sessions;
   std::vector<RequestRecord> records;
+  sessions.reserve(pending.size());
   for (Pending& each : pending) {
     RequestRecord record;
     if (RecordOf(requests[each.request], each.session.id, record) != nullptr)
@@ -203,7 +206,6 @@ void Sessions::InsertAndBegin(std::span<Pending> pending,
     auto begun = stored ? BeginAll(*pending[i].zone, session, session.keys, begun_ns)
                         : Outcome(Fail(StoreError(stored.error())));
     if (begun) {
-      Audit("created", session, session.creator, begun_ns);
       result = std::move(session);
       continue;
     }
@@ -294,7 +296,6 @@ void Sessions::UpdateAndBegin(std::span<Extension> extensions,
     auto begun = stored ? BeginExtension(each, request, begun_ns)
                         : Outcome(Fail(StoreError(stored.error())));
     if (begun) {
-      Audit("extended", each.session, request.creator, begun_ns);
       results[each.request] = std::move(each.session);
       continue;
     }
@@ -309,16 +310,36 @@ Result<Session> Sessions::Authorise(const AuthoriseRequest& request) {
 }
 
 std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseRequest> requests) {
-  std::vector<Result<Session>> results(requests.size());
-  std::vector<Pending> pending;
-  std::vector<Extension> extensions;
-  std::set<std::pair<uint16_t, Key>> pending_keys;
-  std::set<std::string_view> pending_ids;  // of requests
   std::vector<Result<Target>> targets;
   targets.reserve(requests.size());
   for (const AuthoriseRequest& request : requests) targets.push_back(Resolve(request));
-  std::lock_guard lock(mutex_);
+  // What was done about each; null: nothing.
+  std::vector<const char*> done(requests.size());
+  std::vector<Result<Session>> results = AuthoriseResolved(requests, targets, done);
+  // The next batch need not wait for what this one writes into the log.
   LogBatch log;
+  const int64_t now_ns = clock_.BootNs();
+  bool any = false;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (!results[i]) continue;
+    any = true;
+    if (done[i] != nullptr) Audit(done[i], *results[i], requests[i].creator, now_ns);
+  }
+  if (wake_ && any) wake_();
+  return results;
+}
+
+std::vector<Result<Session>> Sessions::AuthoriseResolved(std::span<const AuthoriseRequest> requests,
+                                                         std::span<Result<Target>> targets,
+                                                         std::span<const char*> done) {
+  std::vector<Result<Session>> results(requests.size());
+  std::vector<Pending> pending;
+  std::vector<Extension> extensions;
+  absl::flat_hash_set<ZoneKey> pending_keys;
+  absl::flat_hash_set<std::string_view> pending_ids;  // of requests
+  pending.reserve(requests.size());
+  pending_keys.reserve(requests.size());
+  std::lock_guard lock(mutex_);
   const Now now{clock_.BootNs(), clock_.WallNs()};
   auto flush = [&] {
     if (!pending.empty()) InsertAndBegin(pending, requests, results);
@@ -332,37 +353,38 @@ std::vector<Result<Session>> Sessions::AuthoriseAll(std::span<const AuthoriseReq
     Result<Target>& target = targets[i];
     if (!target) return Fail(target.error());
     if (auto checked = Check(requests[i], *target); !checked) return checked;
-    bool met = pending_ids.contains(requests[i].request_id);
-    for (const Key& key : target->keys) met |= pending_keys.contains({target->zone->id, key});
+    const std::string& id = requests[i].request_id;
+    bool met = !id.empty() && pending_ids.contains(id);
+    // Whatever meets these keys or this request again sees them in the store.
+    for (const Key& key : target->keys) met |= pending_keys.contains({key, target->zone->id});
     if (met) flush();
     auto repeated = Repeated(requests[i]);
     if (!repeated) return Fail(repeated.error());
     if (*repeated) return results[i] = std::move(**repeated), Outcome();
     auto existing = Existing(*target, requests[i].extend_existing);
     if (!existing) return Fail(existing.error());
-    // Whatever meets these keys or this request again sees them in the store.
-    for (const Key& key : target->keys) pending_keys.emplace(target->zone->id, key);
-    if (!requests[i].request_id.empty()) pending_ids.insert(requests[i].request_id);
+    for (const Key& key : target->keys) pending_keys.insert({key, target->zone->id});
+    if (!id.empty()) pending_ids.insert(id);
     if (*existing) {
       for (const SessionKey& entry : (*existing)->keys)
-        pending_keys.emplace(target->zone->id, entry.key);
+        pending_keys.insert({entry.key, target->zone->id});
       auto extension = PrepareExtension(*target, std::move(**existing), requests[i], now);
       if (!extension) return Fail(extension.error());
       extension->request = i;
       extensions.push_back(std::move(*extension));
+      done[i] = "extended";
       return {};
     }
     auto prepared = Prepare(*target, requests[i], now);
     if (!prepared) return Fail(prepared.error());
     prepared->request = i;
     pending.push_back(std::move(*prepared));
+    done[i] = "created";
     return {};
   };
   for (size_t i = 0; i < requests.size(); ++i)
-    if (auto done = authorise(i); !done) results[i] = Fail(done.error());
+    if (auto authorised = authorise(i); !authorised) results[i] = Fail(authorised.error());
   flush();
-  if (wake_ && std::any_of(results.begin(), results.end(), [](const auto& each) { return !!each; }))
-    wake_();
   return results;
 }
 

@@ -55,7 +55,7 @@ std::string SessionId(int64_t number) {
 }
 
 Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path,
-                                                         const Clock& clock) {
+                                                         const Clock& clock, const Layout* layout) {
   auto refuse = [&](const Error& error) {
     return Fail(ErrorKind::kUnavailable,
                 fmt::format("session store {}: {}; make it readable and writable, or move it away "
@@ -65,7 +65,7 @@ Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path
   auto database = Database::Open(path);
   if (!database) return refuse(database.error());
   if (auto prepared = PrepareSchema(**database); !prepared) return refuse(prepared.error());
-  std::unique_ptr<SessionStore> store(new SessionStore(std::move(*database), clock));
+  std::unique_ptr<SessionStore> store(new SessionStore(std::move(*database), clock, layout));
   for (auto step :
        {&SessionStore::PrepareAll, &SessionStore::CarryOverReboot, &SessionStore::ReadIndex})
     if (auto done = (store.get()->*step)(); !done) return refuse(done.error());
@@ -97,7 +97,6 @@ Outcome SessionStore::PrepareAll() {
       {&policy_uses_,
        "SELECT policy, count(*) FROM session WHERE policy<>'' AND expires_boot_ns>? GROUP BY "
        "policy"},
-      {&count_, "SELECT count(*) FROM session"},
       {&last_number_, "SELECT max(id) FROM session"},
       {&insert_request_, "INSERT INTO request VALUES (?,?,?,?)"},
       {&delete_request_, "DELETE FROM request WHERE id=?"},
@@ -152,12 +151,6 @@ Outcome SessionStore::SaveAnchor() {
 
 // What is looked up by key and by end, from the rows.
 Outcome SessionStore::ReadIndex() {
-  {
-    Query query(*database_, count_.get());
-    auto row = query.Step();
-    if (!row) return Fail(row.error());
-    index_.Reserve(static_cast<size_t>(query.Integer(0)));
-  }
   Query query(*database_, all_.get());
   for (;;) {
     auto row = query.Step();

@@ -15,6 +15,7 @@ constexpr size_t kEndedAtATime = 256;       // between batches, others get the l
 constexpr size_t kForgottenAtATime = 4096;  // at the start, when nobody waits for the lock
 constexpr size_t kSavedInACommit = 1024;
 constexpr uint32_t kLookedAtInALock = 65536;
+constexpr uint32_t kLookedAtForSpent = 1 << 20;  // rows a second; more take as many seconds
 
 // Numbers of ids that an earlier narthexd made at random: no clock reaches them.
 constexpr int64_t kLargestTime = int64_t{1} << 62;
@@ -230,9 +231,13 @@ Result<std::optional<int64_t>> Sessions::EndExpired() {
 }
 
 Outcome Sessions::EndSpent() {
-  for (;;) {
+  for (uint32_t looked = 0; looked < std::min(limits_.rows(), kLookedAtForSpent);) {
     std::lock_guard lock(mutex_);
-    std::vector<SpentSession> spent = limits_.FindSpent(clock_.BootNs(), kEndedAtATime);
+    const uint32_t from = next_spent_;
+    std::vector<SpentSession> spent =
+        limits_.FindSpent(&next_spent_, kLookedAtInALock, clock_.BootNs(), kEndedAtATime);
+    looked += next_spent_ - from;
+    if (next_spent_ >= limits_.rows()) next_spent_ = 0;
     std::vector<Session> sessions;
     std::vector<bool> idle;
     for (const SpentSession& each : spent) {
@@ -242,12 +247,15 @@ Outcome Sessions::EndSpent() {
       sessions.push_back(std::move(**session));
       idle.push_back(each.idle);
     }
-    if (sessions.empty()) return {};
-    if (auto ended = End(sessions); !ended) return ended;
+    if (sessions.empty()) continue;
+    if (auto ended = End(sessions); !ended) {
+      next_spent_ = from;  // they are to be found again
+      return ended;
+    }
     for (size_t i = 0; i < sessions.size(); ++i)
       Audit(idle[i] ? "ended idle" : "ended for its quota", sessions[i], "policy", clock_.BootNs());
-    if (spent.size() < kEndedAtATime) return {};
   }
+  return {};
 }
 
 // ---- accounts ------------------------------------------------------------------------------

@@ -229,7 +229,11 @@ Result<Session> Sessions::Terminate(const std::string& name, const std::string& 
   std::lock_guard lock(mutex_);
   auto session = FindInForce(name);
   if (!session) return session;
-  if (auto ended = End({&*session, 1}); !ended) return Fail(ended.error());
+  if (auto ended = End({&*session, 1}); !ended) {
+    spdlog::error("audit: session {} terminated by {}: {}", session->id, who,
+                  ended.error().message);
+    return Fail(ended.error());
+  }
   Audit("terminated", *session, who, clock_.BootNs());
   return session;
 }

@@ -102,7 +102,8 @@ class Sessions {
   // Takes sessions whose time is over out of map and store; the classifier has stopped passing
   // them by itself. Returns when the next one ends (boot time), if there is one.
   Result<std::optional<int64_t>> EndExpired();
-  // The same for those that were idle too long or have used up their quota.
+  // The same for those that were idle too long or have used up their quota, among a million rows of
+  // `limits`: with more of them, it goes on there the next time.
   Outcome EndSpent();
   // Writes counters that moved since the last time to the store, at most `most` of each kind,
   // and forgets addresses that no MAC or line session uses any more.
@@ -145,6 +146,10 @@ class Sessions {
   };
 
   Result<Target> Resolve(const AuthoriseRequest& request) const;
+  // `done`: "created", "extended" for those that were.
+  std::vector<Result<Session>> AuthoriseResolved(std::span<const AuthoriseRequest> requests,
+                                                 std::span<Result<Target>> targets,
+                                                 std::span<const char*> done);
   Outcome Check(const AuthoriseRequest& request, Target& target) const;
   Result<Mac> MacToBind(const ZoneConfig& zone, const Key& key, const Mac& given) const;
   Result<std::optional<Session>> Repeated(const AuthoriseRequest& request);
@@ -195,6 +200,7 @@ class Sessions {
   int64_t last_number_ = 0;                    // of the newest session
   bool homeless_ = false;                      // the store has keys that have no entry
   uint32_t next_key_ = 0, next_usage_ = 0;     // where SaveCounters goes on
+  uint32_t next_spent_ = 0;                    // and EndSpent
 };
 
 // The store's error as callers see it.

@@ -16,7 +16,7 @@ Query::~Query() {
 
 Query& Query::Bind(std::string_view text) {
   sqlite3_bind_text(statement_, ++parameter_, text.data(), static_cast<int>(text.size()),
-                    SQLITE_TRANSIENT);
+                    SQLITE_STATIC);
   return *this;
 }
 

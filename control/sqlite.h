@@ -27,7 +27,7 @@ class Query {
   Query(const Query&) = delete;
   Query& operator=(const Query&) = delete;
 
-  Query& Bind(std::string_view text);
+  Query& Bind(std::string_view text);  // which outlives the last step
   Query& Bind(int64_t number);
   Query& BindBlob(const void* bytes, size_t size);
 

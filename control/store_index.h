@@ -17,18 +17,21 @@
 #include <vector>
 
 #include "control/key.h"
+#include "control/layout.h"
 #include "control/session.h"
 
 namespace narthex {
 
 class StoreIndex {
  public:
-  StoreIndex();
+  // With a layout, which must outlive this, the sessions of its pools' addresses are found by their
+  // entries. Other keys are hashed into tables so many, and of so different shares, that no login
+  // has to wait until more than one of 256 has grown.
+  explicit StoreIndex(const Layout* layout);
   ~StoreIndex();
   StoreIndex(const StoreIndex&) = delete;
   StoreIndex& operator=(const StoreIndex&) = delete;
 
-  void Reserve(size_t sessions);
   // All of the keys, or none. Returns the key that has a session already.
   std::optional<Key> AddKeys(std::string_view zone, std::span<const SessionKey> keys,
                              int64_t session);
@@ -46,7 +49,10 @@ class StoreIndex {
  private:
   struct Tables;
   uint16_t ZoneNumber(std::string_view zone);
+  int64_t* PoolEntry(std::string_view zone, const Key& key) const;
+  bool Add(std::string_view zone, uint16_t number, const Key& key, int64_t session);
 
+  const Layout* layout_;
   std::vector<std::string> zones_;
   std::unique_ptr<Tables> tables_;
 };

@@ -23,7 +23,7 @@ class SessionsTest : public testing::Test {
     limits.reset();
     map.reset();
     store.reset();
-    store = std::move(*SessionStore::Open(directory.path() + "/s.db", clock));
+    store = std::move(*SessionStore::Open(directory.path() + "/s.db", clock, &layout));
     map = std::make_unique<SessionMap>(layout, table);
     limits = std::make_unique<LimitMap>(table);
     policies = std::make_unique<PolicyTable>(*store, table);
@@ -288,6 +288,27 @@ TEST_F(SessionsTest, WhatExpiredWhileNothingRanHasNoPartInWhatFollows) {
 }
 
 // The maps with the counters stay in force then, and the next start finds its way in them.
+// Fails closed: nobody passes who was to be cut off, and the caller hears what is left to do.
+TEST_F(SessionsTest, TerminateCutsOffWhenTheStoreFails) {
+  auto session = Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 3600);
+  ASSERT_TRUE(session);
+  auto other = std::move(*Database::Open(directory.path() + "/s.db"));
+  ASSERT_TRUE(other->Execute(
+      "CREATE TRIGGER broken BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'no disk'); END"));
+  auto refused = sessions->Terminate("sessions/10.51.1.2", "uid:0");
+  EXPECT_EQ(KindOf(refused), ErrorKind::kUnavailable);
+  for (const char* words : {"no disk", "is cut off, but would come back with the next start"})
+    EXPECT_NE(refused.error().message.find(words), std::string::npos) << refused.error().message;
+  EXPECT_EQ(Passes("10.51.1.2"), 0);
+  EXPECT_EQ(Passes("2001:db8:51:1::2"), 0);
+
+  ASSERT_TRUE(other->Execute("DROP TRIGGER broken"));
+  EXPECT_TRUE(sessions->Terminate("sessions/10.51.1.2", "uid:0")) << "again, and done";
+  EXPECT_EQ(KindOf(sessions->Find("sessions/10.51.1.2")), ErrorKind::kNotFound);
+  EXPECT_TRUE(Authorise({"10.51.1.2"}, 60));
+  EXPECT_EQ(Passes("10.51.1.2"), 60);
+}
+
 TEST_F(SessionsTest, AStartThatFailsLeavesTheStoreAsItWas) {
   ASSERT_TRUE(Authorise({"2001:db8:51:1::3"}, 60));
   ASSERT_TRUE(Authorise({"2001:db8:51:1::2"}, 60));
