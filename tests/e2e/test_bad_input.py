@@ -95,6 +95,17 @@ def test_configuration_that_is_not_there(fresh):
 # ---- the machine ------------------------------------------------------------------------------
 
 
+def test_an_interface_that_hides_tags_is_named(fresh, hosts):
+    """README: tags that the NIC takes off are hidden from the classifier; narthexd says so, and how to mend it."""
+    fresh.write_config(OWN_ZONE.replace("[[zone.garden]]", "vlans = [100]\n[[zone.garden]]", 1))
+    for state, count in (("on", 1), ("off", 0)):
+        hosts.on_gateway("ethtool", "-K", "sp0", "rxvlan", state, check=True)
+        fresh.start_narthexd()
+        assert fresh.narthexd.log().count("ethtool -K sp0 rxvlan off") == count, fresh.narthexd.log()
+        fresh.narthexd.stop()
+    hosts.on_gateway("ethtool", "-K", "sp0", "rxvlan", "on", check=True)
+
+
 def test_missing_interface(fresh):
     fresh.write_config(OWN_ZONE.replace("sp0", "sp9"))
     assert_refused(fresh.run_narthexd(), "sp9")
