@@ -49,7 +49,10 @@ class Loaded {
     config.pools[0] = {kFirstClient, ipv6 ? 1 : std::max({clients, strangers, 2u}), 0};
     config.key_lengths[config.key_length_count++] = 128;
     config.reject = NX_REJECT_TCP;
-    config.syn_per_second = config.rst_per_second = NX_MOST_PER_SECOND;
+    for (auto what : {NX_BEFORE_SYN, NX_BEFORE_RST}) {
+      config.per_second[what] = NX_MOST_PER_SECOND;
+      config.sieved[what] = NX_MOST_PER_SECOND / 2;  // as with one queue
+    }
     config.port_count = 1;
     config.ports[0] = 80;
     config.prefix_count = 1;
@@ -62,6 +65,7 @@ class Loaded {
     const uint32_t words = (config.pools[0].count + NX_FAST_BITS - 1) / NX_FAST_BITS;
     bpf_map__set_max_entries(access_->maps.fast, words);
     bpf_map__set_max_entries(access_->maps.fast_due, words);
+    bpf_map__set_max_entries(access_->maps.held, words);
     *const_cast<uint32_t*>(&access_->rodata->fast_words) = words;
     ok_ = vary_ && narthex_access__load(access_) == 0;
     if (!ok_) return;

@@ -18,8 +18,9 @@
  *   learned, dns_rules, dns_offenders     narthexd (`lost` in dns_rules: uplink)
  *   dns_answers, dns_unread               uplink to narthexd, which deletes what it has read
  *   fast                                  classifier; narthexd clears bits
+ *   held                                  narthexd
  *   fast_due, ledger                      classifier
- *   counters, clock, before_login         classifier
+ *   counters, clock, before_login, sieve  classifier
  *   workers                               each worker its own entry
  *   xsks_map                              the kernel, as AF_XDP sockets come and go
  */
@@ -35,7 +36,7 @@
 #endif
 
 /* Raised when the layout or meaning of a pinned map changes; kept in `abi_version`. */
-#define NX_ABI_VERSION 2
+#define NX_ABI_VERSION 3
 
 /* ---- bounds ------------------------------------------------------------------------- */
 
@@ -50,7 +51,7 @@
 #define NX_MAX_UPLINKS 16      /* interfaces towards the internet of one instance */
 #define NX_MAX_GARDEN 16384    /* garden prefixes of one instance */
 #define NX_MAX_GARDEN_RANGES 8 /* port ranges of one garden prefix */
-#define NX_MAX_LIMITED 65536   /* IPv6 clients without a session that are being counted (LRU) */
+#define NX_MAX_LIMITED 16384   /* IPv6 clients without a session that are being counted (LRU) */
 #define NX_MAX_POLICIES 256    /* named policies, the first of them "no limits" */
 #define NX_MAX_KEY_LENGTHS 4   /* lengths of the IPv6 prefixes that sessions of one zone have */
 #define NX_MAX_VIA 32	       /* addresses that one MAC or line session may use at a time */
@@ -60,7 +61,7 @@
 #define NX_NAME_BYTES 256      /* a name as text with its final NUL */
 #define NX_MAX_ANSWER_BYTES 1400  /* DNS answers are copied up to here */
 #define NX_ANSWER_RING_BYTES (1u << 20) /* room for answers that narthexd has not read */
-#define NX_MAX_UNREAD 16384    /* clients with an unread answer (LRU) */
+#define NX_MAX_UNREAD 4096     /* clients with an unread answer (LRU): five times what the ring holds */
 #define NX_MAX_OFFENDERS 16384 /* clients whose DNS is refused (LRU) */
 #define NX_MAX_ELSEWHERE 1024  /* sessions whose keys came by another zone's port (LRU) */
 #define NX_MAX_DHCP 16384      /* clients of bridged zones that wait for a DHCP server (LRU) */
@@ -207,13 +208,18 @@ enum nx_worker_counter {
 
 /* ---- maps --------------------------------------------------------------------------- */
 
-/* What a client without a session did in one second: never more than it may. */
+enum nx_before_login { /* what is counted of a client without a session */
+	NX_BEFORE_SYN,
+	NX_BEFORE_RST,
+	NX_BEFORE_ICMP,
+	NX_BEFORE_DNS,
+	NX_BEFORE_COUNT,
+};
+
+/* What one did in one second beyond the sieve: never more than it may. */
 struct nx_before {
 	__u16 second; /* low bits of the second of CLOCK_BOOTTIME that is being counted */
-	__u8 syn;
-	__u8 rst;
-	__u8 icmp;
-	__u8 dns;
+	__u8 counts[NX_BEFORE_COUNT];
 };
 NX_ASSERT_SIZE(struct nx_before, 6);
 
@@ -245,6 +251,13 @@ NX_ASSERT_SIZE(struct nx_session, 64);
  * `fast_due`: for each word the earliest end among its bits, ns; 0: to be found.
  */
 #define NX_FAST_BITS 64
+
+/*
+ * `held`: array of words, memory-mapped; bit i of the pool entries is set while entry i may hold a
+ * session. An entry whose bit is clear is not read, which spares strangers a cache and a TLB miss, so
+ * a session whose bit were clear would be none: narthexd sets the bit before it stores an end, and
+ * clears it after it has stored 0. A bit too many costs a read.
+ */
 
 /*
  * `ledger`: packets of fast clients that are not yet in their entry, for each CPU. It is settled
@@ -516,6 +529,16 @@ NX_ASSERT_SIZE(struct nx_worker, 64 + 8 * NX_WORKER_COUNTER_ROOM);
 /* `before_login`: LRU hash, nx_key of an IPv6 client (of the shortest length that sessions of its
  * zone have) -> struct nx_before. IPv4 clients have it in their entry. */
 
+/*
+ * `sieve`: array by receive queue, of each program its own and not pinned. Counts of many clients
+ * each, so that the many who send little need no count of their own, which would be a cache miss in a
+ * table as large as the network (bpf/before_login.h).
+ */
+#define NX_SIEVE_BITS 14
+struct nx_sieve {
+	__u16 buckets[1 << NX_SIEVE_BITS]; /* low byte of the second << 8 | counted in it */
+};
+
 /* ---- constants of one interface's program (rodata `zone_config`) --------------------- */
 
 enum nx_mode {
@@ -591,10 +614,9 @@ struct nx_zone_config {
 	__u8 key_length_count;
 	__u8 zero;
 	__u8 key_lengths[NX_MAX_KEY_LENGTHS]; /* of IPv6 sessions, longest first: 64 to 128 */
-	__u8 syn_per_second; /* of one client without a session; at most NX_MOST_PER_SECOND */
-	__u8 rst_per_second;
-	__u8 icmp_per_second;
-	__u8 dns_per_second;
+	__u8 per_second[NX_BEFORE_COUNT]; /* of one client without a session, at most NX_MOST_PER_SECOND */
+	__u8 sieved[NX_BEFORE_COUNT]; /* of these in a bucket of the queue's sieve, the rest one by one */
+	__u32 zeros;
 	__u16 access_vlan[2]; /* tags of clients' frames, which become uplink_vlan: outer and inner, or
 				 one and 0, or none */
 	__u16 uplink_vlan[2];
@@ -607,7 +629,7 @@ struct nx_zone_config {
 	__u64 own[NX_MAX_OWN][2]; /* the gateway's own and the broadcast addresses, likewise */
 	__u64 gateway[2][2]; /* sources of ICMP errors, IPv4 and IPv6, likewise; 0: the destination's */
 };
-NX_ASSERT_SIZE(struct nx_zone_config, 40 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
+NX_ASSERT_SIZE(struct nx_zone_config, 48 + 32 * NX_MAX_PREFIXES + 12 * NX_MAX_POOLS +
 					      2 * NX_MAX_PORTS + 16 * NX_MAX_RESOLVERS +
 					      16 * NX_MAX_OWN + 32);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What only the access program has. All but xsks_map and its rodata are shared by the access
+ * What only the access program has. All but xsks_map, sieve and its rodata are shared by the access
  * interfaces of one instance.
  */
 #ifndef NARTHEX_BPF_ACCESS_MAPS_H
@@ -37,6 +37,14 @@ struct {
 	__type(key, struct nx_key);
 	__type(value, struct nx_before);
 } before_login SEC(".maps");
+
+/* As many as the interface has queues. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_sieve);
+} sieve SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

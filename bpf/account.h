@@ -3,8 +3,10 @@
  * Who is authorised, by which key, and what it costs them.
  *
  *   fast bit set ── note in the CPU's ledger ──────────────► pass      (no cache miss)
- *   fast bit clear ── session entry: valid? ── count there ─► pass, and set the bit if the entry
- *                                  └─ no ──► unauthorised             has no conditions
+ *   fast bit clear ── held bit clear ──────────────────────► unauthorised  (no cache miss)
+ *                         └─ set ── session entry: valid? ── count there ─► pass, and set the fast
+ *                                         └─ no ──► unauthorised            bit if the entry has
+ *                                                                           no conditions
  *
  * Keys are asked in this order, and only the kinds that the zone has: IPv4 address (its entry lies
  * where its pool says), IPv6 prefixes (longest first), MAC address, line. The first that is
@@ -63,7 +65,7 @@ static __always_inline enum standing find_pool_account(zone_constants zone,
 	enum standing standing;
 	__u64 expires_ns;
 
-	if (!entry)
+	if (!entry || !is_held(index))
 		return STRANGER;
 	a->index = index;
 	a->session = entry;
@@ -184,14 +186,6 @@ static __always_inline void find_pool_entry(zone_constants zone, struct packet *
 	p->entry = session_at(index);
 }
 
-/* Is the source one that a client of the zone can have? */
-static __always_inline int is_from_client(zone_constants zone, const struct packet *p)
-{
-	if (p->flow.ipv6 ? !in_ipv6_prefixes(zone, p->flow.client) : !p->entry)
-		return 0;
-	return !is_own(zone, p->flow.client);
-}
-
 /* Does a session authorise the client that sends the packet? */
 static __always_inline enum standing find_sender(zone_constants zone, const struct packet *p,
 						 struct account *a)
@@ -200,7 +194,7 @@ static __always_inline enum standing find_sender(zone_constants zone, const stru
 		p->flow.ipv6 ? find_prefix_account(zone, &p->flow, a)
 			     : find_pool_account(zone, p->entry, p->index, a);
 
-	if (standing != STRANGER || !zone->kinds || !is_from_client(zone, p))
+	if (standing != STRANGER || !zone->kinds || !is_client(zone, &p->flow, p->entry != NULL))
 		return standing;
 	if (zone->kinds & NX_KIND_MAC)
 		standing = find_mac_account(zone, p, a);

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What one client without a session may send or draw within one second. An IPv4 client's counts
- * lie in its entry, which the verdict has read already; IPv6 clients share an LRU hash. The
- * counts are the client's own: a common one would be a side channel. Two CPUs may count one
- * packet too few; they never count too many.
+ * What one client without a session may send or draw within one second.
+ *
+ * Each queue counts in its sieve first, in a bucket that clients share; what finds its bucket full for
+ * the second is counted for the client alone: an IPv4 client's counts lie in its entry, IPv6 clients
+ * share an LRU hash. The queues' buckets hold half the limit in equal parts (`sieved`), the client's
+ * own count what one of them leaves. So a client whose packets come by one queue has its limit
+ * exactly; one that is spread over all of them at most half as much again; and whoever shares its
+ * bucket with others has never less than half, which tells it next to nothing about them. Two CPUs may
+ * count one packet too few; they never count too many.
  */
 #ifndef NARTHEX_BPF_BEFORE_LOGIN_H
 #define NARTHEX_BPF_BEFORE_LOGIN_H
 
 #include "access_maps.h"
 #include "zone.h"
-
-enum before_login_count {
-	COUNT_SYN,
-	COUNT_RST,
-	COUNT_ICMP,
-	COUNT_DNS,
-};
 
 static __always_inline struct nx_before *before_login_of(const struct packet *p)
 {
@@ -35,40 +33,65 @@ static __always_inline struct nx_before *before_login_of(const struct packet *p)
 	return bpf_map_lookup_elem(&before_login, &key);
 }
 
-static __always_inline int below(__u8 *count, __u8 most)
+/* Pool entries follow each other in the buckets, so small pools share none; kinds lie far apart. */
+static __always_inline __u32 bucket_of(const struct packet *p, enum nx_before_login what)
 {
-	if (*count >= most)
+	__u64 words[2], hash;
+
+	if (!p->flow.ipv6)
+		return p->index ^ what << (NX_SIEVE_BITS - 2);
+	__builtin_memcpy(words, p->flow.client, sizeof(words));
+	words[1] &= prefix_mask(shortest_key_length(&zone_config));
+	hash = (words[0] ^ words[1] * 0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd;
+	return hash >> (64 - NX_SIEVE_BITS) ^ what << (NX_SIEVE_BITS - 2);
+}
+
+/* Counts in the client's bucket, unless that is full for this second; 0 then. */
+static __always_inline int sieve_allows(__u32 queue, const struct packet *p,
+					enum nx_before_login what, __u32 now_s)
+{
+	__u32 bucket = bucket_of(p, what) & ((1 << NX_SIEVE_BITS) - 1);
+	__u16 second = now_s << 8, counted;
+	struct nx_sieve *own;
+
+	if (!zone_config.sieved[what])
 		return 0;
-	(*count)++;
+	own = bpf_map_lookup_elem(&sieve, &queue);
+	if (!own)
+		return 0;
+	counted = own->buckets[bucket];
+	if ((counted & 0xff00) != second)
+		counted = second;
+	if ((counted & 0xff) >= zone_config.sieved[what])
+		return 0;
+	own->buckets[bucket] = counted + 1;
 	return 1;
 }
 
 /* Counts, unless that would be more than the client may; 0 then. */
-static __always_inline int before_login_allows(const struct packet *p,
-					       enum before_login_count what)
+static __always_inline int before_login_allows(const struct xdp_md *ctx, const struct packet *p,
+					       enum nx_before_login what)
 {
-	struct nx_before *before = before_login_of(p);
 	const struct nx_clock *clk = read_clock();
+	struct nx_before *before;
 	__u16 second;
 
-	if (!before || !clk)
+	if (!clk)
+		return 0;
+	if (sieve_allows(ctx->rx_queue_index, p, what, clk->now_s))
+		return 1;
+	before = before_login_of(p);
+	if (!before)
 		return 0;
 	second = clk->now_s;
 	if (before->second != second) {
 		before->second = second;
-		before->syn = before->rst = before->icmp = before->dns = 0;
+		__builtin_memset(before->counts, 0, sizeof(before->counts));
 	}
-	switch (what) {
-	case COUNT_SYN:
-		return below(&before->syn, zone_config.syn_per_second);
-	case COUNT_RST:
-		return below(&before->rst, zone_config.rst_per_second);
-	case COUNT_ICMP:
-		return below(&before->icmp, zone_config.icmp_per_second);
-	case COUNT_DNS:
-		return below(&before->dns, zone_config.dns_per_second);
-	}
-	return 0;
+	if (before->counts[what] >= zone_config.per_second[what] - zone_config.sieved[what])
+		return 0;
+	before->counts[what]++;
+	return 1;
 }
 
 #endif /* NARTHEX_BPF_BEFORE_LOGIN_H */

@@ -81,7 +81,7 @@ static __always_inline enum nx_reason judge_dhcp(const struct packet *p)
 static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct packet *p,
 					    const struct segment *s, struct reply *reply)
 {
-	if (!before_login_allows(p, COUNT_RST))
+	if (!before_login_allows(ctx, p, NX_BEFORE_RST))
 		return NX_REASON_RST_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -119,7 +119,7 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 		return NX_REASON_MSS_TOO_SMALL;
 	if (!worker_alive(ctx, clk))
 		return NX_REASON_WORKER_STALE;
-	if (!before_login_allows(p, COUNT_SYN))
+	if (!before_login_allows(ctx, p, NX_BEFORE_SYN))
 		return NX_REASON_SYN_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -250,15 +250,15 @@ static __always_inline int is_icmp(const struct packet *p)
 }
 
 /* QUIC first of all: refused, so that the client turns to TCP at once. */
-static __always_inline enum nx_reason judge_udp(const struct packet *p)
+static __always_inline enum nx_reason judge_udp(const struct xdp_md *ctx, const struct packet *p)
 {
 	if (answer_is_unread(&p->flow, shortest_key_length(&zone_config)))
 		return NX_REASON_ANSWER_UNREAD;
 	if (!(zone_config.reject & NX_REJECT_UDP) || p->options ||
 	    is_martian_destination(&p->flow) || is_to_group(p) || !udp_refusal_fits(p))
 		return NX_REASON_UDP;
-	return before_login_allows(p, COUNT_ICMP) ? NX_REASON_UDP_REFUSED
-							 : NX_REASON_ICMP_LIMITED;
+	return before_login_allows(ctx, p, NX_BEFORE_ICMP) ? NX_REASON_UDP_REFUSED
+							   : NX_REASON_ICMP_LIMITED;
 }
 
 /* What becomes of a packet whose client has no session. */
@@ -282,7 +282,7 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 		if (reason != UNDECIDED)
 			return reason;
 	}
-	if (!is_from_client(&zone_config, p))
+	if (!is_client(&zone_config, &p->flow, p->entry != NULL))
 		return NX_REASON_MARTIAN;
 	if (in_garden(&p->flow, p->protocol))
 		reason = NX_REASON_GARDEN;
@@ -290,14 +290,14 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 		reason = judge_dns(ctx, p);
 	else
 		reason = UNDECIDED;
-	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(p, COUNT_ICMP))
+	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(ctx, p, NX_BEFORE_ICMP))
 		return NX_REASON_ICMP_LIMITED;
 	if (reason != UNDECIDED) /* options could route it past the destination that was judged */
 		return p->options ? NX_REASON_EXTENSION_HEADERS : reason;
 	if (p->protocol == IPPROTO_TCP)
 		return judge_tcp(ctx, p, reply);
 	if (p->protocol == IPPROTO_UDP)
-		return judge_udp(p);
+		return judge_udp(ctx, p);
 	if (is_icmp(p))
 		return NX_REASON_ICMP;
 	return NX_REASON_IP_PROTOCOL;

@@ -79,7 +79,7 @@ static __always_inline enum nx_reason judge_dns(struct xdp_md *ctx, const struct
 	const struct nx_dns_rules *rules;
 	enum nx_reason reason;
 
-	if (!before_login_allows(p, COUNT_DNS))
+	if (!before_login_allows(ctx, p, NX_BEFORE_DNS))
 		return NX_REASON_DNS_LIMITED;
 	rules = dns_rules_of(zone_config.zone);
 	if (!rules || rules->discipline == NX_DNS_OFF)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The bitmap of clients that pass without a look at their entry: a cache, with the rules of abi.h. */
+/* The bitmaps that spare a look at an entry: of clients that pass without one, a cache, and of entries
+ * that may hold a session; with the rules of abi.h. */
 #ifndef NARTHEX_BPF_FAST_H
 #define NARTHEX_BPF_FAST_H
 
@@ -16,6 +17,15 @@ static __always_inline int is_fast(__u32 index)
 	__u64 *bits = bpf_map_lookup_elem(&fast, &word);
 
 	return bits && *bits & fast_bit(index);
+}
+
+/* May the entry hold a session? */
+static __always_inline int is_held(__u32 index)
+{
+	__u32 word = index / NX_FAST_BITS;
+	const __u64 *bits = bpf_map_lookup_elem(&held, &word);
+
+	return bits && *(const volatile __u64 *)bits & fast_bit(index);
 }
 
 /*

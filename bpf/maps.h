@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The maps that the programs of all interfaces share. narthexd sizes `sessions`, `fast`,
- * `fast_due`, `keys`, `limits`, `places` and `via` before loading and pins every map by its name.
+ * `fast_due`, `held`, `keys`, `limits`, `places` and `via` before loading and pins every map by its name.
  */
 #ifndef NARTHEX_BPF_MAPS_H
 #define NARTHEX_BPF_MAPS_H
@@ -33,6 +33,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } fast_due SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} held SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

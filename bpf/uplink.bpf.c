@@ -105,9 +105,13 @@ static __always_inline __u32 find_zone(const struct nx_flow *flow)
 	__u32 i;
 
 #pragma unroll
-	for (i = 0; i < NX_MAX_ZONES; i++)
-		if (i >= uplink_config.zone_count || is_client(&uplink_config.zones[i], flow))
+	for (i = 0; i < NX_MAX_ZONES; i++) {
+		zone_constants zone = &uplink_config.zones[i];
+
+		if (i >= uplink_config.zone_count ||
+		    is_client(zone, flow, !flow->ipv6 && pool_index(zone, flow->client) >= 0))
 			break;
+	}
 	return i < uplink_config.zone_count ? i : NX_MAX_ZONES;
 }
 

@@ -28,16 +28,21 @@ static __always_inline struct nx_clock *read_clock(void)
 	return bpf_map_lookup_elem(&clock, &zero);
 }
 
+/* The last 64 bits of the mask of a prefix of `length` bits, 64 to 128. */
+static __always_inline __u64 prefix_mask(__u8 length)
+{
+	return length <= 64 ? 0 : bpf_cpu_to_be64(~0ull << ((128 - length) & 63));
+}
+
 /* The key of the prefix of `length` bits, 64 to 128, that holds an IPv6 address. */
 static __always_inline void address_key(struct nx_key *key, __u16 zone, const __u8 *addr,
 					__u8 length)
 {
-	__u64 mask = length <= 64 ? 0 : bpf_cpu_to_be64(~0ull << ((128 - length) & 63));
 	__u64 low;
 
 	__builtin_memcpy(key->addr, addr, 16);
 	__builtin_memcpy(&low, addr + 8, 8);
-	low &= mask;
+	low &= prefix_mask(length);
 	__builtin_memcpy(key->addr + 8, &low, 8);
 	key->zone = zone;
 	key->kind = NX_KEY_ADDRESS;
@@ -115,10 +120,10 @@ static __always_inline int is_own(zone_constants zone, const __u8 *addr)
 	return 0;
 }
 
-/* Is the source one that a client of the zone can have? */
-static __always_inline int is_client(zone_constants zone, const struct nx_flow *flow)
+/* Is the flow's client one of the zone? `in_pools`: it is, if it is an IPv4 address. */
+static __always_inline int is_client(zone_constants zone, const struct nx_flow *flow, int in_pools)
 {
-	if (flow->ipv6 ? !in_ipv6_prefixes(zone, flow->client) : pool_index(zone, flow->client) < 0)
+	if (flow->ipv6 ? !in_ipv6_prefixes(zone, flow->client) : !in_pools)
 		return 0;
 	return !is_own(zone, flow->client);
 }

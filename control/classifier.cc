@@ -64,6 +64,16 @@ void SetForwarding(nx_zone_config& constants, const ZoneConfig& zone,
         std::find(uplinks.begin(), uplinks.end(), zone.bridge_uplink) - uplinks.begin());
 }
 
+// Half of each limit lies in the sieve, in equal parts for the interface's queues.
+void SetLimitsBeforeLogin(nx_zone_config& constants, const ZoneConfig& zone) {
+  constants.per_second[NX_BEFORE_SYN] = zone.syn_per_second;
+  constants.per_second[NX_BEFORE_RST] = zone.rst_per_second;
+  constants.per_second[NX_BEFORE_ICMP] = zone.icmp_per_second;
+  constants.per_second[NX_BEFORE_DNS] = zone.dns_per_second;
+  for (int what = 0; what < NX_BEFORE_COUNT; ++what)
+    constants.sieved[what] = static_cast<uint8_t>(constants.per_second[what] / 2 / zone.queues);
+}
+
 nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout,
                              const std::vector<std::string>& uplinks) {
   nx_zone_config constants{};
@@ -82,10 +92,7 @@ nx_zone_config ZoneConstants(const ZoneConfig& zone, const Layout& layout,
   constants.bind = bit(zone.bind_mac, NX_BIND_MAC) | bit(zone.bind_vlan, NX_BIND_VLAN) |
                    bit(zone.watch_moves, NX_WATCH_MOVES);
   constants.reject = bit(zone.reject_tcp, NX_REJECT_TCP) | bit(zone.reject_udp, NX_REJECT_UDP);
-  constants.syn_per_second = zone.syn_per_second;
-  constants.rst_per_second = zone.rst_per_second;
-  constants.icmp_per_second = zone.icmp_per_second;
-  constants.dns_per_second = zone.dns_per_second;
+  SetLimitsBeforeLogin(constants, zone);
   ZoneGateway gateway = GatewayOf(zone);
   if (gateway.v4) std::memcpy(constants.gateway[0], gateway.v4->bytes.data(), 16);
   if (gateway.v6) std::memcpy(constants.gateway[1], gateway.v6->bytes.data(), 16);
@@ -165,6 +172,7 @@ Result<Classifier::Access> Classifier::LoadProgram(const ZoneConfig& zone,
   std::memcpy(const_cast<nx_others*>(&access->rodata->others), &others, sizeof others);
   const_cast<uint32_t&>(access->rodata->fast_words) = layout_.fast_words();
   const_cast<uint8_t&>(access->rodata->vlan_dispatch) = static_cast<uint8_t>(dispatch);
+  bpf_map__set_max_entries(access->maps.sieve, zone.queues);
   if (dispatch == NX_VLAN_NONE) bpf_map__set_max_entries(access->maps.vlan_zones, 1);
 
   if (auto offered = maps_.Offer(access->obj); !offered) return Fail(offered.error());

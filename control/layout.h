@@ -26,7 +26,7 @@ class Layout {
   uint32_t pool_entries() const { return pool_entries_; }
   uint32_t entries() const { return pool_entries_ + capacity_; }
   uint32_t capacity() const { return capacity_; }  // of `keys`
-  // Words of `fast`: a bit for each pool entry, at least one word.
+  // Words of `fast` and `held`: a bit for each pool entry, at least one word.
   uint32_t fast_words() const { return pool_entries_ / NX_FAST_BITS + 1; }
 
   // Rows of `limits`, `places` and `via`: one where nobody needs them.

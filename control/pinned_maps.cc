@@ -19,15 +19,15 @@ namespace narthex {
 namespace {
 
 constexpr const char* kSharedMaps[] = {
-    "sessions",    "fast",       "fast_due",      "ledger",       "keys",      "via",
-    "limits",      "policies",   "places",        "before_login", "garden",    "cookie_keys",
-    "events",      "clock",      "workers",       "counters",     "learned",   "dns_rules",
-    "dns_answers", "dns_unread", "dns_offenders", "elsewhere",    "dhcp_asked"};
+    "sessions",    "fast",       "fast_due",      "ledger",       "keys",       "via",
+    "limits",      "policies",   "places",        "before_login", "garden",     "cookie_keys",
+    "events",      "clock",      "workers",       "counters",     "learned",    "dns_rules",
+    "dns_answers", "dns_unread", "dns_offenders", "elsewhere",    "dhcp_asked", "held"};
 // Their contents depend on the order of zones and pools.
-constexpr std::array<std::string_view, 15> kLaidOut = {
-    "sessions",  "fast",       "fast_due",      "ledger",    "keys",
-    "via",       "limits",     "places",        "garden",    "learned",
-    "dns_rules", "dns_unread", "dns_offenders", "elsewhere", "dhcp_asked"};
+constexpr std::array<std::string_view, 16> kLaidOut = {
+    "sessions",      "fast",      "fast_due",   "ledger",  "keys",      "via",
+    "limits",        "places",    "garden",     "learned", "dns_rules", "dns_unread",
+    "dns_offenders", "elsewhere", "dhcp_asked", "held"};
 constexpr char kAbiVersion[] = "abi_version";
 
 bool IsLaidOut(std::string_view name) {
@@ -43,7 +43,7 @@ bool Fits(const bpf_map_info& info, const bpf_map* map) {
 // Entries that the configuration decides; 0: as declared.
 uint32_t EntriesOf(std::string_view name, const Layout& layout) {
   if (name == "sessions") return layout.entries();
-  if (name == "fast" || name == "fast_due") return layout.fast_words();
+  if (name == "fast" || name == "fast_due" || name == "held") return layout.fast_words();
   if (name == "keys") return layout.capacity();
   if (name == "limits") return layout.limit_rows();
   if (name == "places") return layout.place_rows();
@@ -209,6 +209,7 @@ Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps&
   table->policies_in_force_ = !maps.IsNew("policies");
   const std::tuple<Mapping*, const char*, size_t> mappings[] = {
       {&table->fast_words_, "fast", layout.fast_words() * sizeof(uint64_t)},
+      {&table->held_words_, "held", layout.fast_words() * sizeof(uint64_t)},
       {&table->entries_, "sessions", layout.entries() * sizeof(nx_session)},
       {&table->limits_, "limits", layout.limit_rows() * sizeof(nx_limits)},
       {&table->policies_, "policies", NX_MAX_POLICIES * sizeof(nx_policy)},

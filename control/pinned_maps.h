@@ -97,6 +97,7 @@ class BpfSessionTable : public SessionTable {
                                                        int settle_fd);
   std::span<nx_session> Entries() override { return entries_.As<nx_session>(); }
   std::span<uint64_t> FastWords() override { return fast_words_.As<uint64_t>(); }
+  std::span<uint64_t> HeldWords() override { return held_words_.As<uint64_t>(); }
   Outcome Settle() override { return RunOnEachCpu(settle_fd_); }
   Outcome PutKey(const nx_key& key, uint32_t slot) override;
   Outcome DeleteKey(const nx_key& key) override;
@@ -120,6 +121,7 @@ class BpfSessionTable : public SessionTable {
   bool policies_in_force_ = false;
   Mapping entries_;
   Mapping fast_words_;
+  Mapping held_words_;
   Mapping limits_;
   Mapping policies_;
   Mapping places_;

@@ -55,6 +55,8 @@ uint32_t Digest(const SessionCounters& counters) {
   return static_cast<uint32_t>(mixed >> 32) | 1;
 }
 
+uint64_t BitOf(uint32_t slot) { return uint64_t{1} << slot % NX_FAST_BITS; }
+
 constexpr uint32_t kForgetAddressS = 3600;
 
 }  // namespace
@@ -132,11 +134,38 @@ Outcome SessionMap::Begin(uint32_t slot, const MapEntry& entry) {
   return {};
 }
 
+// The order is the contract: see the head of session_map.h. All of it is seq_cst: whoever sees an
+// end sees the held bit that went before it, on processors that reorder stores, too.
 void SessionMap::SetExpiry(uint32_t slot, int64_t expires_ns) {
+  if (!IsPoolSlot(slot)) {
+    StoreExpiry(Entry(slot), static_cast<uint64_t>(expires_ns));
+    return;
+  }
+  if (expires_ns != 0) SetHeld(slot, true);
   StoreExpiry(Entry(slot), static_cast<uint64_t>(expires_ns));
-  if (!IsPoolSlot(slot)) return;
-  uint64_t& word = table_.FastWords()[slot / NX_FAST_BITS];
-  std::atomic_ref(word).fetch_and(~(uint64_t{1} << slot % NX_FAST_BITS), std::memory_order_seq_cst);
+  std::atomic_ref(table_.FastWords()[slot / NX_FAST_BITS])
+      .fetch_and(~BitOf(slot), std::memory_order_seq_cst);
+  if (expires_ns == 0) SetHeld(slot, false);
+}
+
+// narthexd alone writes these words, so one that is right already is left alone.
+void SessionMap::SetHeld(uint32_t slot, bool held) {
+  std::atomic_ref word(table_.HeldWords()[slot / NX_FAST_BITS]);
+  if (held == ((word.load(std::memory_order_relaxed) & BitOf(slot)) != 0)) return;
+  word.fetch_xor(BitOf(slot), std::memory_order_seq_cst);
+}
+
+// The map may be in force: each word becomes what its entries say in one store, so no session's bit
+// is clear for a moment. After a crash bits may be set too many; in a new map none is.
+void SessionMap::RebuildHeld() {
+  for (uint32_t first = 0; first < layout_.pool_entries(); first += NX_FAST_BITS) {
+    const uint32_t behind = std::min(first + NX_FAST_BITS, layout_.pool_entries());
+    uint64_t bits = 0;
+    for (uint32_t slot = first; slot < behind; ++slot)
+      if (LoadExpiry(Entry(slot)) != 0) bits |= BitOf(slot);
+    std::atomic_ref word(table_.HeldWords()[first / NX_FAST_BITS]);
+    if (word.load(std::memory_order_relaxed) != bits) word.store(bits, std::memory_order_seq_cst);
+  }
 }
 
 void SessionMap::SetLimits(uint32_t slot, uint32_t limits, int64_t expires_ns) {
@@ -307,6 +336,7 @@ Result<ReconcileReport> SessionMap::Reconcile(std::vector<WantedEntry>& wanted) 
     SetExpiry(slot, 0);
     if (IsPoolSlot(slot)) ++report.removed;
   }
+  RebuildHeld();
   if (auto swept = SweepVia(0); !swept) return Fail(swept.error());
   free_.Reset(layout_.pool_entries(), [&](uint32_t slot) { return used[slot]; });
 

@@ -4,7 +4,9 @@
 //
 // `expires_ns` is the only field that authorises. It is written last when an entry begins and
 // first when it ends, so that the classifier never sees half a session; after each change of it
-// the entry's fast bit is cleared, and the classifier judges the entry anew (bpf/account.h).
+// the entry's fast bit is cleared, and the classifier judges the entry anew (bpf/account.h). The
+// classifier reads no pool entry whose held bit is clear, so that bit is set before an end is
+// stored, and cleared after 0 is: whatever crashes between, no session is without it.
 // Counters of an entry in force belong to the classifier and are only read here, after Settle().
 //
 // Not thread-safe: Sessions calls it under its lock. Read() may be called at any time.
@@ -105,6 +107,8 @@ class SessionMap {
   bool IsPoolSlot(uint32_t slot) const { return slot < layout_.pool_entries(); }
   bool IsLive(uint32_t slot) const { return live_[slot / 64] >> slot % 64 & 1; }
   void NoteLive(uint32_t slot, const nx_key& key);
+  void SetHeld(uint32_t slot, bool held);
+  void RebuildHeld();
   void Store(uint32_t slot, const MapEntry& entry);
   void Correct(const WantedEntry& entry);
   Outcome AdoptKeys(std::vector<WantedEntry>& wanted, std::vector<bool>& used,

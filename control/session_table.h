@@ -19,7 +19,9 @@ class SessionTable {
  public:
   virtual ~SessionTable() = default;
   virtual std::span<nx_session> Entries() = 0;
-  virtual std::span<uint64_t> FastWords() = 0;  // for the entries of the pools
+  // A bit for each entry of the pools.
+  virtual std::span<uint64_t> FastWords() = 0;
+  virtual std::span<uint64_t> HeldWords() = 0;
   virtual std::span<nx_limits> Limits() = 0;
   virtual std::span<nx_policy> Policies() = 0;
   // Whether programs that are attached already go by these policies.

@@ -1,13 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a client without a session may send or draw in a second, and how UDP is refused.
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <linux/bpf.h>
 
+#include "bpf/skeleton.h"
 #include "tests/bpf/classifier_fixture.h"
 
 namespace narthex::test {
 
-using BeforeLogin = ClassifierFixture;
+class BeforeLogin : public ClassifierFixture {
+ protected:
+  // As if many clients had sent in this second.
+  void FillSieve() {
+    const auto second = static_cast<uint16_t>(BootNow() / kSecond << 8);
+    nx_sieve full;
+    for (__u16& bucket : full.buckets) bucket = second | 0xff;
+    uint32_t zero = 0;
+    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sieve), &zero, &full, 0), 0);
+  }
+};
 
 uint32_t Sum(const Bytes& bytes, size_t from, size_t to, uint32_t sum) {
   for (size_t i = from; i < to; i += 2)
@@ -64,6 +76,79 @@ TEST_F(BeforeLogin, EachKindIsCountedForEachClient) {
     EXPECT_STREQ(ReasonName(Run(row.second).reason), row.within)
         << row.description << ": another client has its own";
   }
+}
+
+// Early in a second: all that follows for half a second is counted in that second.
+class InOneSecond {
+ public:
+  InOneSecond() {
+    // The clock's tick may come late on a busy machine.
+    do begun_ = BootNow();
+    while (begun_ % kSecond < kSecond / 10 || begun_ % kSecond > kSecond / 3);
+  }
+  bool Held() const { return BootNow() - begun_ < kSecond / 2; }
+
+ private:
+  uint64_t begun_;
+};
+
+// How many RST the client draws of three times as many as it may.
+int RstDrawn(const std::function<int(const Bytes&)>& run, const Bytes& frame) {
+  int drawn = 0;
+  for (int i = 0; i < 3 * NX_RST_PER_SECOND; i++) drawn += run(frame) == XDP_TX;
+  return drawn;
+}
+
+// Whatever part of it the sieve counts.
+TEST_F(BeforeLogin, AClientOfOneQueueHasItsLimitExactly) {
+  for (int part : {0, 1, 2, 4, 100}) {
+    Load({.sieve_part = part});
+    for (const Bytes& frame : {Bytes(Ethernet{} / Ipv4{} / Tcp{.dport = 443}),
+                               Bytes(Ethernet{} / Ipv6{} / Tcp{.dport = 443})}) {
+      int drawn;
+      bool held;
+      do {
+        InOneSecond second;
+        drawn = RstDrawn([&](const Bytes& sent) { return RunQuickly(sent); }, frame);
+        held = second.Held();
+      } while (!held);
+      EXPECT_EQ(drawn, NX_RST_PER_SECOND) << "1/" << part << " of it in the sieve";
+    }
+  }
+}
+
+// Whoever shares its bucket with many who filled it has what the bucket does not hold.
+TEST_F(BeforeLogin, OthersTakeNoMoreThanTheSievesPart) {
+  for (int part : {2, 4}) {
+    Load({.sieve_part = part});
+    for (const Bytes& frame : {Bytes(Ethernet{} / Ipv4{} / Tcp{.dport = 443}),
+                               Bytes(Ethernet{} / Ipv6{} / Tcp{.dport = 443})}) {
+      int drawn;
+      bool held;
+      do {
+        InOneSecond second;
+        FillSieve();
+        drawn = RstDrawn([&](const Bytes& sent) { return RunQuickly(sent); }, frame);
+        held = second.Held();
+      } while (!held);
+      EXPECT_EQ(drawn, NX_RST_PER_SECOND - NX_RST_PER_SECOND / part) << "1/" << part;
+    }
+  }
+}
+
+// A stranger that sends little leaves its entry alone: reading it is what a large network costs.
+TEST_F(BeforeLogin, FewPacketsAreCountedInTheSieveAlone) {
+  Load({.sieve_part = 2});
+  bool held;
+  do {
+    InOneSecond second;
+    for (int i = 0; i < NX_RST_PER_SECOND / 2; i++)
+      RunQuickly(Ethernet{} / Ipv4{} / Tcp{.dport = 443});
+    held = second.Held();
+  } while (!held);
+  EXPECT_EQ(Entry(2).before.counts[NX_BEFORE_RST], 0);
+  RunQuickly(Ethernet{} / Ipv4{} / Tcp{.dport = 443});
+  EXPECT_EQ(Entry(2).before.counts[NX_BEFORE_RST], 1);
 }
 
 TEST_F(BeforeLogin, CountsBeginAnewWithTheNextSecond) {

@@ -50,6 +50,15 @@ const char* ReasonName(int reason) {
   return reason >= 0 && reason < NX_REASON_COUNT ? names[reason] : "none or several";
 }
 
+void SetHeldBit(int held_fd, uint32_t slot, bool held) {
+  uint32_t word = slot / NX_FAST_BITS;
+  uint64_t bits = 0;
+  ASSERT_EQ(bpf_map_lookup_elem(held_fd, &word, &bits), 0);
+  const uint64_t bit = 1ull << slot % NX_FAST_BITS;
+  bits = held ? bits | bit : bits & ~bit;
+  ASSERT_EQ(bpf_map_update_elem(held_fd, &word, &bits, 0), 0);
+}
+
 nx_key AddressKey(const std::string& address, uint8_t bits) {
   nx_key key = {};
   memcpy(key.addr, Mapped(address).data(), 16);
@@ -102,10 +111,13 @@ void ClassifierFixture::Load(Options options) {
   config.reject = options.reject;
   config.kinds = options.kinds;
   config.bind = options.bind;
-  config.syn_per_second = NX_MOST_PER_SECOND;
-  config.rst_per_second = NX_RST_PER_SECOND;
-  config.icmp_per_second = NX_ICMP_PER_SECOND;
-  config.dns_per_second = NX_DNS_PER_SECOND;
+  const uint8_t per_second[NX_BEFORE_COUNT] = {NX_MOST_PER_SECOND, NX_RST_PER_SECOND,
+                                               NX_ICMP_PER_SECOND, NX_DNS_PER_SECOND};
+  for (int what = 0; what < NX_BEFORE_COUNT; what++) {
+    config.per_second[what] = per_second[what];
+    config.sieved[what] =
+        static_cast<uint8_t>(options.sieve_part ? per_second[what] / options.sieve_part : 0);
+  }
   memcpy(config.gateway[0], Mapped("10.51.1.1").data(), 16);
   memcpy(config.gateway[1], Mapped("2001:db8:51:1::1").data(), 16);
   config.port_count = 2;
@@ -127,6 +139,7 @@ void ClassifierFixture::Load(Options options) {
   bpf_map__set_max_entries(skeleton_->maps.places, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.fast, kPoolAddresses / NX_FAST_BITS);
   bpf_map__set_max_entries(skeleton_->maps.fast_due, kPoolAddresses / NX_FAST_BITS);
+  bpf_map__set_max_entries(skeleton_->maps.held, (kPoolAddresses + kCapacity) / NX_FAST_BITS);
   const_cast<uint8_t&>(skeleton_->rodata->vlan_dispatch) =
       static_cast<uint8_t>(options.vlan_dispatch);
   *const_cast<uint32_t*>(&skeleton_->rodata->fast_words) = kPoolAddresses / NX_FAST_BITS;
@@ -248,7 +261,7 @@ void ClassifierFixture::Authorise(const std::string& address, uint64_t expires_n
   nx_session session = {};
   session.expires_ns = expires_ns;
   session.begun_s = begun_s;
-  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
+  SetEntry(slot, session);
   if (address.find(':') == std::string::npos) ClearFast(address);
 }
 
@@ -300,6 +313,10 @@ uint32_t ClassifierFixture::AuthoriseKey(const nx_key& key, uint64_t expires_ns,
   return slot;
 }
 
+void ClassifierFixture::SetHeld(uint32_t slot, bool held) {
+  SetHeldBit(bpf_map__fd(skeleton_->maps.held), slot, held);
+}
+
 nx_session ClassifierFixture::Entry(uint32_t slot) {
   nx_session session = {};
   EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session), 0);
@@ -307,6 +324,7 @@ nx_session ClassifierFixture::Entry(uint32_t slot) {
 }
 
 void ClassifierFixture::SetEntry(uint32_t slot, const nx_session& session) {
+  SetHeld(slot, true);
   ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
 }
 

@@ -27,6 +27,9 @@ nx_key AddressKey(const std::string& address, uint8_t bits);
 nx_key MacKey(const Mac& mac);
 nx_key LineKey(uint16_t outer, uint16_t inner = 0);
 
+// Whether the classifier looks at a pool entry: map `held`.
+void SetHeldBit(int held_fd, uint32_t slot, bool held);
+
 // CLOCK_BOOTTIME in nanoseconds: the clock of sessions and heartbeats.
 uint64_t BootNow();
 // 16 bytes, v4-mapped.
@@ -50,6 +53,7 @@ class ClassifierFixture : public ::testing::Test {
     nx_vlan_dispatch vlan_dispatch = NX_VLAN_NONE;
     uint8_t kinds = 0;  // NX_KIND_*
     uint8_t bind = 0;   // NX_BIND_*
+    int sieve_part = 4;  // of a limit before the login 1/this lies in a bucket of the sieve; 0: none
     uint8_t reject = NX_REJECT_TCP | NX_REJECT_UDP;
     std::function<void(nx_zone_config&)> change = nullptr;  // the last word
     std::function<void(nx_others&)> others = nullptr;       // keys of other zones
@@ -71,7 +75,9 @@ class ClassifierFixture : public ::testing::Test {
   // As above for any key; an entry behind the pool is taken for it. `limits`: row, 0: none.
   uint32_t AuthoriseKey(const nx_key& key, uint64_t expires_ns, uint32_t limits = 0);
   nx_session Entry(uint32_t slot);
+  // As narthexd does it: the held bit of a pool entry first.
   void SetEntry(uint32_t slot, const nx_session& session);
+  void SetHeld(uint32_t slot, bool held);
   void SetPolicy(uint32_t row, const nx_policy& policy);
   void SetLimits(uint32_t row, const nx_limits& limits);
   nx_limits Limits(uint32_t row);

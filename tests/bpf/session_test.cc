@@ -139,12 +139,32 @@ TEST_F(Sessions, EndAtOnceWhenNarthexdEndsThem) {
   EXPECT_FALSE(IsFast("10.51.1.2"));
 }
 
+// What the sparing of reads rests on: map `held`.
+TEST_F(Sessions, AreReadOnlyWhereTheirHeldBitIsSet) {
+  const Bytes up = Ethernet{} / Ipv4{} / Tcp{};
+  const Bytes down = Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.2"} / Udp{};
+  Authorise("10.51.1.2", BootNow() + 60 * kSecond);
+  SetHeld(2, false);
+  EXPECT_STREQ(ReasonName(Run(up).reason), "SYN_ACK");
+  EXPECT_STREQ(ReasonName(RunDownlink(down).reason), "UNSOLICITED");
+  SetHeld(2, true);
+  EXPECT_STREQ(ReasonName(Run(up).reason), "AUTHORISED");
+  EXPECT_STREQ(ReasonName(RunDownlink(down).reason), "DOWNLINK_AUTHORISED");
+}
+
+TEST_F(Sessions, HeldBitsAloneAuthoriseNobody) {
+  for (uint32_t slot = 0; slot < 256; slot++) SetHeld(slot, true);
+  EXPECT_STREQ(ReasonName(Run(Ethernet{} / Ipv4{} / Tcp{}).reason), "SYN_ACK");
+  Authorise("10.51.1.2", BootNow() - kSecond);
+  EXPECT_STREQ(ReasonName(Run(Ethernet{} / Ipv4{} / Tcp{}).reason), "SYN_ACK");
+}
+
 TEST_F(Sessions, WithConditionsAreNeverFast) {
   uint32_t slot = 2;
   nx_session session = {};
   session.expires_ns = BootNow() + 60 * kSecond;
   session.limits = 1;
-  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
+  SetEntry(slot, session);
   EXPECT_EQ(Run(Ethernet{} / Ipv4{} / Tcp{}).reason, NX_REASON_AUTHORISED);
   EXPECT_FALSE(IsFast("10.51.1.2"));
 }

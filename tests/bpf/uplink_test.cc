@@ -41,6 +41,7 @@ class Uplink : public ::testing::Test {
     bpf_map__set_max_entries(skeleton_->maps.keys, 8);
     bpf_map__set_max_entries(skeleton_->maps.fast, 8);
     bpf_map__set_max_entries(skeleton_->maps.fast_due, 8);
+    bpf_map__set_max_entries(skeleton_->maps.held, 9);
     ASSERT_EQ(narthex_uplink__load(skeleton_), 0);
     struct {
       char timer[16];
@@ -60,6 +61,7 @@ class Uplink : public ::testing::Test {
   void Authorise(uint32_t slot, uint64_t expires_ns) {
     nx_session session = {};
     session.expires_ns = expires_ns;
+    SetHeldBit(bpf_map__fd(skeleton_->maps.held), slot, true);
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
   }
   nx_session Session(uint32_t slot) {

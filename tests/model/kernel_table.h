@@ -19,6 +19,7 @@ class KernelTable : public SessionTable {
 
   std::span<nx_session> Entries() override { return As<nx_session>(0); }
   std::span<uint64_t> FastWords() override { return As<uint64_t>(1); }
+  std::span<uint64_t> HeldWords() override { return As<uint64_t>(5); }
   std::span<nx_limits> Limits() override { return As<nx_limits>(2); }
   std::span<nx_policy> Policies() override { return As<nx_policy>(3); }
   std::span<nx_place> Places() override { return As<nx_place>(4); }

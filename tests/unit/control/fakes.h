@@ -46,6 +46,7 @@ class FakeTable : public SessionTable {
   explicit FakeTable(const Layout& layout)
       : entries(layout.entries()),
         fast(layout.fast_words()),
+        held(layout.fast_words()),
         limits(layout.limit_rows()),
         policies(NX_MAX_POLICIES),
         places(layout.place_rows()) {}
@@ -71,6 +72,7 @@ class FakeTable : public SessionTable {
   }
   std::span<nx_session> Entries() override { return entries; }
   std::span<uint64_t> FastWords() override { return fast; }
+  std::span<uint64_t> HeldWords() override { return held; }
   Outcome Settle() override {
     ++settled;
     return {};
@@ -101,6 +103,7 @@ class FakeTable : public SessionTable {
 
   std::vector<nx_session> entries;
   std::vector<uint64_t> fast;
+  std::vector<uint64_t> held;
   std::vector<nx_limits> limits;
   std::vector<nx_policy> policies;
   std::vector<nx_place> places;
