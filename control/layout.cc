@@ -31,6 +31,8 @@ Layout::Layout(const Config& config)
   for (const ZoneConfig& zone : zones_) {
     has_places_ |= zone.HasPlaces();
     has_via_ |= zone.HasVia();
+    has_ipv6_ |= !zone.ipv6_prefixes.empty();
+    bridges_ |= zone.forwarding == Forwarding::kBridge;
     for (const Prefix& pool : zone.pools) {
       pools_.push_back({zone.id, {pool.base.V4(), AddressCount(pool), pool_entries_}});
       pool_entries_ += AddressCount(pool);

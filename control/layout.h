@@ -34,6 +34,8 @@ class Layout {
   uint32_t place_rows() const { return has_places_ ? entries() : 1; }
   uint32_t via_rows() const { return has_via_ ? capacity_ : 1; }
   bool HasVia() const { return has_via_; }
+  bool HasIpv6() const { return has_ipv6_; }
+  bool Bridges() const { return bridges_; }
 
   const std::vector<ZoneConfig>& zones() const { return zones_; }
   const ZoneConfig* ZoneByName(const std::string& name) const;
@@ -66,6 +68,8 @@ class Layout {
   bool has_policies_ = false;
   bool has_places_ = false;
   bool has_via_ = false;
+  bool has_ipv6_ = false;
+  bool bridges_ = false;
 };
 
 }  // namespace narthex

@@ -40,6 +40,9 @@ bool Fits(const bpf_map_info& info, const bpf_map* map) {
          info.max_entries == bpf_map__max_entries(map) && info.map_flags == bpf_map__map_flags(map);
 }
 
+// Of a map that no zone needs.
+constexpr uint32_t kUnused = 1;
+
 // Entries that the configuration decides; 0: as declared.
 uint32_t EntriesOf(std::string_view name, const Layout& layout) {
   if (name == "sessions") return layout.entries();
@@ -48,6 +51,8 @@ uint32_t EntriesOf(std::string_view name, const Layout& layout) {
   if (name == "limits") return layout.limit_rows();
   if (name == "places") return layout.place_rows();
   if (name == "via") return layout.via_rows();
+  if (name == "before_login" && !layout.HasIpv6()) return kUnused;
+  if (name == "dhcp_asked" && !layout.Bridges()) return kUnused;
   return 0;
 }
 
