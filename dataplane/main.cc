@@ -79,9 +79,9 @@ class Interfaces {
   std::vector<std::pair<std::string, unsigned>> found_;
 };
 
-// Until a signal says stop, or an interface goes: the exit code.
+// Until a signal says stop, or an interface or map goes: the exit code.
 int Serve(Events& events, PolicySwap& policy, const std::string& policy_path,
-          const Interfaces& interfaces, RuleHits& hits) {
+          const Interfaces& interfaces, const SharedMaps& maps, RuleHits& hits) {
   while (true) {
     switch (events.Wait()) {
       case Event::kStop:
@@ -94,6 +94,9 @@ int Serve(Events& events, PolicySwap& policy, const std::string& policy_path,
         hits.Save(policy);
         if (std::string gone = interfaces.Gone(); !gone.empty()) {
           return Fail(gone + " was removed or made anew: ending, start me again");
+        }
+        if (std::string replaced = maps.Replaced(); !replaced.empty()) {
+          return Fail(replaced + " was made anew: ending, start me again");
         }
         break;
     }
@@ -141,7 +144,7 @@ int Main(const Options& options) {
       std::to_string(policy.Current().version));
   NotifyReady();
 
-  const int exit_code = Serve(*events, policy, policy_path, interfaces, hits);
+  const int exit_code = Serve(*events, policy, policy_path, interfaces, *maps, hits);
   Say("stopping; that the kernel now refuses to detach the classifier is as it should be");
   for (auto& lcore : lcores) lcore->Stop();
   rte_eal_mp_wait_lcore();

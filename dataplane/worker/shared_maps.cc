@@ -37,6 +37,12 @@ class Fd {
   const int fd_;
 };
 
+// The kernel's description of a map; false if it has none.
+bool Describe(const Fd& fd, bpf_map_info& info) {
+  __u32 bytes = sizeof(info);
+  return bpf_obj_get_info_by_fd(fd.Get(), &info, &bytes) == 0;
+}
+
 // libxdp's messages, but the one that every start with our classifier brings: it keeps no
 // reference counter, so that libxdp never detaches it.
 int PrintUnexpected(libxdp_print_level level, const char* format, va_list arguments) {
@@ -54,10 +60,9 @@ SharedMaps::Mapping SharedMaps::Map(const std::string& path, uint32_t value_byte
     return {};
   }
   bpf_map_info info = {};
-  __u32 info_bytes = sizeof(info);
-  if (bpf_obj_get_info_by_fd(fd.Get(), &info, &info_bytes) != 0 ||
-      info.type != BPF_MAP_TYPE_ARRAY || !(info.map_flags & BPF_F_MMAPABLE) ||
-      info.value_size != value_bytes || info.max_entries != entries) {
+  if (!Describe(fd, info) || info.type != BPF_MAP_TYPE_ARRAY ||
+      !(info.map_flags & BPF_F_MMAPABLE) || info.value_size != value_bytes ||
+      info.max_entries != entries) {
     error = path + ": not the map of this version: upgrade narthexd and narthex-dataplane together";
     return {};
   }
@@ -70,7 +75,7 @@ SharedMaps::Mapping SharedMaps::Map(const std::string& path, uint32_t value_byte
     error = path + ": mmap: " + std::strerror(errno);
     return {};
   }
-  return {data, bytes};
+  return {data, bytes, path, info.id};
 }
 
 std::unique_ptr<SharedMaps> SharedMaps::Open(const std::string& bpffs, std::string& error) {
@@ -82,9 +87,18 @@ std::unique_ptr<SharedMaps> SharedMaps::Open(const std::string& bpffs, std::stri
   return maps;
 }
 
+std::string SharedMaps::Replaced() const {
+  for (const Mapping* mapping : {&cookie_keys_, &workers_}) {
+    const Fd fd(bpf_obj_get(mapping->path.c_str()));
+    bpf_map_info info = {};
+    if (fd.Get() >= 0 && Describe(fd, info) && info.id != mapping->id) return mapping->path;
+  }
+  return "";
+}
+
 SharedMaps::~SharedMaps() {
-  for (const Mapping& mapping : {cookie_keys_, workers_}) {
-    if (mapping.data) munmap(mapping.data, mapping.bytes);
+  for (const Mapping* mapping : {&cookie_keys_, &workers_}) {
+    if (mapping->data) munmap(mapping->data, mapping->bytes);
   }
 }
 

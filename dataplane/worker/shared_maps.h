@@ -25,6 +25,9 @@ class SharedMaps {
   const nx_cookie_keys& CookieKeys() const {
     return *static_cast<const nx_cookie_keys*>(cookie_keys_.data);
   }
+  // The pin that is another map by now, or an empty string: narthexd has made the maps anew, so
+  // nobody reads what is written here. A pin that is gone is none.
+  std::string Replaced() const;
   // `index` below NX_MAX_WORKERS.
   nx_worker& Worker(uint32_t index) { return static_cast<nx_worker*>(workers_.data)[index]; }
 
@@ -32,6 +35,8 @@ class SharedMaps {
   struct Mapping {
     void* data = nullptr;
     size_t bytes = 0;
+    std::string path;
+    uint32_t id = 0;  // the kernel's, of the map
   };
   SharedMaps() = default;
   static Mapping Map(const std::string& path, uint32_t value_bytes, uint32_t entries, bool writable,

@@ -73,6 +73,19 @@ def test_dataplane_stopped_in_order(gateway, hosts):
     assert gateway.program() == program
 
 
+def test_maps_made_anew_end_the_dataplane(gateway, hosts):
+    """As when narthexd is upgraded to another layout: a heartbeat in the old map would be read by nobody, so
+    that strangers met silence for ever; a service manager starts the dataplane again."""
+    gateway.narthexd.stop()
+    gateway.detach()
+    time.sleep(0.5)  # without pins it waits
+    assert gateway.dataplane.alive()
+    gateway.start_narthexd()
+    assert until(lambda: not gateway.dataplane.alive(), 3), "it writes to maps that nobody reads"
+    assert "made anew" in gateway.dataplane.log()
+    restart_dataplane(gateway, hosts)
+
+
 def test_dataplane_hung(gateway, hosts):
     """§6 row 2: no SYN-ACK while the heartbeat is stale, 511 again when it goes on."""
     with judged_traffic(gateway, hosts):
