@@ -13,9 +13,9 @@
 static __always_inline enum nx_reason classify(struct xdp_md *ctx, struct packet *p,
 					       struct reply *reply)
 {
+	enum nx_reason reason = parse_ethernet(p);
 	struct account account = {};
 	enum standing standing;
-	enum nx_reason reason = parse_ethernet(p);
 
 	if (reason != PARSED)
 		return reason;

@@ -320,19 +320,19 @@ Outcome Classifier::PutGarden(const Garden& rows) {
     return std::memcmp(&a, &b, sizeof a) < 0;
   };
   std::map<nx_garden_key, nx_garden, decltype(less)> wanted(rows.begin(), rows.end(), less);
-  const Garden there = ReadGarden();
-  for (const auto& [key, row] : there) {
-    auto same = wanted.find(key);
-    if (same != wanted.end() && std::memcmp(&same->second, &row, sizeof row) == 0)
-      wanted.erase(same);
+  std::vector<nx_garden_key> surplus;
+  for (const auto& [key, row] : ReadGarden()) {
+    auto found = wanted.find(key);
+    if (found == wanted.end())
+      surplus.push_back(key);
+    else if (std::memcmp(&found->second, &row, sizeof row) == 0)
+      wanted.erase(found);
   }
-  for (const auto& [wanted_key, row] : wanted)
-    if (int error = bpf_map_update_elem(fd, &wanted_key, &row, BPF_ANY); error != 0)
+  for (const auto& [key, row] : wanted)
+    if (int error = bpf_map_update_elem(fd, &key, &row, BPF_ANY); error != 0)
       return Fail(WithErrno("map 'garden'", error));
-  std::map<nx_garden_key, nx_garden, decltype(less)> all(rows.begin(), rows.end(), less);
-  for (const auto& [key, row] : there)
-    if (int error = all.contains(key) ? 0 : bpf_map_delete_elem(fd, &key);
-        error != 0 && error != -ENOENT)
+  for (const nx_garden_key& key : surplus)
+    if (int error = bpf_map_delete_elem(fd, &key); error != 0 && error != -ENOENT)
       return Fail(WithErrno("map 'garden'", error));
   return {};
 }

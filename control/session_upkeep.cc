@@ -145,7 +145,8 @@ Outcome Sessions::SaveRestored(const Restored& restored,
   for (const auto& [session, usage] : restored.rowless)
     if (!restored.limited_by_session.contains(session))
       usage_updates.push_back({session, 0, usage});
-  return store_.Save({key_updates, usage_updates, slots, metas});
+  return store_.Save(
+      {.keys = key_updates, .usages = usage_updates, .slots = slots, .metas = metas});
 }
 
 Result<ReconcileReport> Sessions::Start(const std::vector<PolicyConfig>& policies) {
@@ -271,7 +272,7 @@ Outcome Sessions::SaveKeys(size_t most) {
     std::vector<SessionStore::KeyUpdate> updates;
     for (const MovedEntry& entry : moved)
       updates.push_back({layout_.ZoneById(entry.zone).name, &entry.key});
-    if (auto done = store_.Save({updates, {}, {}, {}}); !done) return done;
+    if (auto done = store_.Save({.keys = updates}); !done) return done;
     saved += moved.size();
   }
   return {};
@@ -287,7 +288,7 @@ Outcome Sessions::SaveUsages(size_t most) {
     if (next_usage_ >= limits_.rows()) next_usage_ = 0;
     std::vector<SessionStore::UsageUpdate> updates;
     for (const MovedUsage& each : moved) updates.push_back({each.session, each.row, each.usage});
-    if (auto done = store_.Save({{}, updates, {}, {}}); !done) return done;
+    if (auto done = store_.Save({.usages = updates}); !done) return done;
     saved += moved.size();
   }
   return {};

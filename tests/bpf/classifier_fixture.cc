@@ -168,16 +168,22 @@ void ClassifierFixture::TearDown() {
   taken_ = 0;
 }
 
-uint64_t ClassifierFixture::Count(int reason) {
+uint64_t CountOf(int counters_fd, int reason) {
   std::vector<uint64_t> per_cpu(static_cast<size_t>(libbpf_num_possible_cpus()));
   uint32_t index = static_cast<uint32_t>(reason);
-  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &index, per_cpu.data()), 0);
+  EXPECT_EQ(bpf_map_lookup_elem(counters_fd, &index, per_cpu.data()), 0);
   uint64_t sum = 0;
   for (uint64_t count : per_cpu) sum += count;
   return sum;
 }
 
-Outcome ClassifierFixture::Run(const Bytes& frame) { return RunProgram(ProgramOf(false), frame); }
+uint64_t ClassifierFixture::Count(int reason) { return CountOf(Counters(), reason); }
+
+int ClassifierFixture::Counters() const { return bpf_map__fd(skeleton_->maps.counters); }
+
+Outcome ClassifierFixture::Run(const Bytes& frame) {
+  return RunProgram(ProgramOf(false), Counters(), frame);
+}
 
 void ClassifierFixture::LoadUplink() {
   uplink_ = narthex_uplink__open();
@@ -205,25 +211,26 @@ void ClassifierFixture::AddVlanZone(uint16_t zone, const std::vector<uint16_t>& 
 }
 
 Outcome ClassifierFixture::RunDownlink(const Bytes& frame) {
-  return RunProgram(ProgramOf(true), frame);
+  return RunProgram(ProgramOf(true), Counters(), frame);
 }
 
-Outcome ClassifierFixture::RunProgram(int program, const Bytes& frame) {
+Outcome RunProgram(int program_fd, int counters_fd, const Bytes& frame) {
   std::array<uint64_t, NX_REASON_COUNT> before{};
-  for (int i = 0; i < NX_REASON_COUNT; i++) before[static_cast<size_t>(i)] = Count(i);
+  for (int i = 0; i < NX_REASON_COUNT; i++)
+    before[static_cast<size_t>(i)] = CountOf(counters_fd, i);
   Outcome out;
   out.frame.resize(4096);
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.frame.data(),
               .data_size_in = static_cast<__u32>(frame.size()),
               .data_size_out = static_cast<__u32>(out.frame.size()), .repeat = 1);
-  int error = bpf_prog_test_run_opts(program, &run);
+  int error = bpf_prog_test_run_opts(program_fd, &run);
   EXPECT_EQ(error, 0) << "test run: " << strerror(-error);
   if (error) return {};
   out.action = static_cast<int>(run.retval);
   out.frame.resize(run.data_size_out);
   int counted = 0;
   for (int i = 0; i < NX_REASON_COUNT; i++) {
-    uint64_t delta = Count(i) - before[static_cast<size_t>(i)];
+    uint64_t delta = CountOf(counters_fd, i) - before[static_cast<size_t>(i)];
     if (delta == 0) continue;
     counted += static_cast<int>(delta);
     out.reason = i;

@@ -42,6 +42,11 @@ struct Outcome {
   Bytes frame;      // as it left
 };
 
+// What the map `counters` has for a reason, over all CPUs.
+uint64_t CountOf(int counters_fd, int reason);
+// One frame through a program, and the one counter that it moved.
+Outcome RunProgram(int program_fd, int counters_fd, const Bytes& frame);
+
 class ClassifierFixture : public ::testing::Test {
  protected:
   void SetUp() override { Load({}); }
@@ -53,7 +58,8 @@ class ClassifierFixture : public ::testing::Test {
     nx_vlan_dispatch vlan_dispatch = NX_VLAN_NONE;
     uint8_t kinds = 0;  // NX_KIND_*
     uint8_t bind = 0;   // NX_BIND_*
-    int sieve_part = 4;  // of a limit before the login 1/this lies in a bucket of the sieve; 0: none
+    int sieve_part =
+        4;  // of a limit before the login 1/this lies in a bucket of the sieve; 0: none
     uint8_t reject = NX_REJECT_TCP | NX_REJECT_UDP;
     std::function<void(nx_zone_config&)> change = nullptr;  // the last word
     std::function<void(nx_others&)> others = nullptr;       // keys of other zones
@@ -91,6 +97,7 @@ class ClassifierFixture : public ::testing::Test {
   // Gives queue 0 an AF_XDP socket, so that redirects to it succeed.
   void AddSocket();
   uint64_t Count(int reason);
+  int Counters() const;  // the map
 
   const nx_cookie_keys& keys() const { return keys_; }
   // What a SYN of this flow is answered with now.
@@ -104,7 +111,6 @@ class ClassifierFixture : public ::testing::Test {
   uint32_t SlotOf(const std::string& address);
 
  private:
-  Outcome RunProgram(int program, const Bytes& frame);
   void LoadUplink();
 
   nx_zone_config config_ = {};

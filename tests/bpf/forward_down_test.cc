@@ -98,28 +98,9 @@ class ForwardDown : public ::testing::Test {
     uint32_t slot = 512;
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.keys), &key, &slot, 0), 0);
   }
-  uint64_t Count(int reason) {
-    std::vector<uint64_t> values(static_cast<size_t>(libbpf_num_possible_cpus()));
-    uint32_t index = static_cast<uint32_t>(reason);
-    EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &index, values.data()), 0);
-    uint64_t sum = 0;
-    for (uint64_t value : values) sum += value;
-    return sum;
-  }
   Outcome Run(const Bytes& frame) {
-    std::array<uint64_t, NX_REASON_COUNT> before{};
-    for (int i = 0; i < NX_REASON_COUNT; i++) before[static_cast<size_t>(i)] = Count(i);
-    Outcome out;
-    out.frame.resize(4096);
-    LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.frame.data(),
-                .data_size_in = static_cast<__u32>(frame.size()),
-                .data_size_out = static_cast<__u32>(out.frame.size()), .repeat = 1);
-    EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.nx_uplink), &run), 0);
-    out.frame.resize(run.data_size_out);
-    out.action = static_cast<int>(run.retval);
-    for (int i = 0; i < NX_REASON_COUNT; i++)
-      if (Count(i) != before[static_cast<size_t>(i)]) out.reason = i;
-    return out;
+    return RunProgram(bpf_program__fd(skeleton_->progs.nx_uplink),
+                      bpf_map__fd(skeleton_->maps.counters), frame);
   }
 
   World world_;

@@ -79,30 +79,13 @@ class Uplink : public ::testing::Test {
     value.ranges[0] = range;
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.garden), &key, &value, 0), 0);
   }
-  uint64_t Count(int reason) {
-    std::vector<uint64_t> values(static_cast<size_t>(libbpf_num_possible_cpus()));
-    uint32_t index = static_cast<uint32_t>(reason);
-    EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.counters), &index, values.data()), 0);
-    uint64_t sum = 0;
-    for (uint64_t value : values) sum += value;
-    return sum;
-  }
   // The reason that was counted; checks that the frame is unchanged and the verdict fits.
   int Run(const Bytes& frame) {
-    std::array<uint64_t, NX_REASON_COUNT> before{};
-    for (int i = 0; i < NX_REASON_COUNT; i++) before[static_cast<size_t>(i)] = Count(i);
-    Bytes out(4096);
-    LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(), .data_out = out.data(),
-                .data_size_in = static_cast<__u32>(frame.size()),
-                .data_size_out = static_cast<__u32>(out.size()), .repeat = 1);
-    EXPECT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.nx_uplink), &run), 0);
-    out.resize(run.data_size_out);
-    EXPECT_EQ(out, frame);
-    int reason = -1;
-    for (int i = 0; i < NX_REASON_COUNT; i++)
-      if (Count(i) != before[static_cast<size_t>(i)]) reason = i;
-    EXPECT_EQ(run.retval, reason == NX_REASON_UNSOLICITED ? XDP_DROP : XDP_PASS);
-    return reason;
+    Outcome got = RunProgram(bpf_program__fd(skeleton_->progs.nx_uplink),
+                             bpf_map__fd(skeleton_->maps.counters), frame);
+    EXPECT_EQ(got.frame, frame);
+    EXPECT_EQ(got.action, got.reason == NX_REASON_UNSOLICITED ? XDP_DROP : XDP_PASS);
+    return got.reason;
   }
 
   narthex_uplink* skeleton_ = nullptr;
