@@ -79,14 +79,14 @@ Reassembly::Reassembly(const ReassemblyLimits& limits, uint64_t secret0, uint64_
       secret_{secret0, secret1},
       // Zeroed, so that every page is there from now on: no flood makes the process grow.
       bytes_(std::make_unique<uint8_t[]>(size_t{limits.entries} * limits.entry_bytes)),
-      entries_(limits.entries),
-      buckets_(std::bit_ceil(2 * limits.entries), kNone),
+      entries_(size_t{limits.entries} * (1 + kAnsweredForEachWaiting)),
+      buckets_(std::bit_ceil(2 * entries_.size()), kNone),
       shares_(std::bit_ceil(4 * limits.entries)) {
-  free_.reserve(limits.entries);
+  free_.reserve(entries_.size());
+  for (auto i = static_cast<uint32_t>(entries_.size()); i-- > 0;) free_.push_back(i);
+  free_bytes_.reserve(limits.entries);
   for (uint32_t i = limits.entries; i-- > 0;) {
-    free_.push_back(i);
-    entries_[i].bytes_ = &bytes_[size_t{i} * limits.entry_bytes];
-    entries_[i].capacity_ = limits.entry_bytes;
+    free_bytes_.push_back(&bytes_[size_t{i} * limits.entry_bytes]);
   }
 }
 
@@ -128,19 +128,16 @@ Reassembly::Entry* Reassembly::Find(const nx_flow& flow, Seq cookie, Seq sequenc
 Reassembly::Entry* Reassembly::Create(const nx_flow& flow, Seq cookie, Seq sequence,
                                       uint64_t now_ns, bool& evicted) {
   const uint32_t share = ShareOf(flow);
-  const uint32_t most = flow.ipv6 ? limits_.entries_of_prefix : limits_.entries_of_ipv4;
-  evicted = false;
-  if (shares_[share].entries >= most || free_.empty()) {
-    const Order& order = shares_[share].entries >= most ? shares_[share].order : ages_;
-    evicted = !entries_[order.oldest].answered_;
-    Remove(order.oldest);
-  }
+  evicted = MakeRoom(share, flow.ipv6, false);
   const uint32_t index = free_.back();
   free_.pop_back();
   Entry& entry = entries_[index];
   entry.flow_ = flow;
   entry.cookie_ = cookie;
   entry.base_ = sequence;
+  entry.capacity_ = limits_.entry_bytes;
+  entry.bytes_ = free_bytes_.back();
+  free_bytes_.pop_back();
   entry.ranges_[0] = {0, 0};
   entry.range_count_ = 0;
   entry.sightings_ = 0;
@@ -156,53 +153,70 @@ Reassembly::Entry* Reassembly::Create(const nx_flow& flow, Seq cookie, Seq seque
 }
 
 void Reassembly::MarkAnswered(Entry* entry, Decision decision, Seq end, uint64_t now_ns) {
+  Unlink(IndexOf(entry));
+  if (!entry->answered_) {
+    free_bytes_.push_back(entry->bytes_);
+    MakeRoom(entry->share_, entry->flow_.ipv6, true);
+  }
   entry->answered_ = true;
   entry->decision_ = decision;
   entry->answered_end_ = end;
-  Unlink(IndexOf(entry));
   LinkNewest(IndexOf(entry), now_ns);
 }
 
+// Room for one more entry, the oldest of its share or of all being removed where there is none.
+// Returns whether it was needed.
+bool Reassembly::MakeRoom(uint32_t share, bool ipv6, bool answered) {
+  const uint32_t times = answered ? kAnsweredForEachWaiting : 1;
+  const uint32_t most = times * (ipv6 ? limits_.entries_of_prefix : limits_.entries_of_ipv4);
+  const Order& own = shares_[share][answered];
+  const Order& all = ages_[answered];
+  if (own.entries < most && all.entries < times * limits_.entries) return false;
+  Remove(own.entries < most ? all.oldest : own.oldest);
+  return true;
+}
+
 uint32_t Reassembly::Expire(uint64_t now_ns) {
-  uint32_t unanswered = 0;
-  while (ages_.oldest != kNone && entries_[ages_.oldest].deadline_ns_ <= now_ns) {
-    if (!entries_[ages_.oldest].answered_) unanswered++;
-    Remove(ages_.oldest);
+  const uint32_t waiting = ages_[false].entries;
+  for (const Order& order : ages_) {
+    while (order.oldest != kNone && entries_[order.oldest].deadline_ns_ <= now_ns) {
+      Remove(order.oldest);
+    }
   }
-  return unanswered;
+  return waiting - ages_[false].entries;
 }
 
 void Reassembly::Append(Order& order, Entry::Links Entry::*links, uint32_t index) {
   entries_[index].*links = {.older = order.newest, .newer = kNone};
   (order.newest == kNone ? order.oldest : (entries_[order.newest].*links).newer) = index;
   order.newest = index;
+  order.entries++;
 }
 
 void Reassembly::Take(Order& order, Entry::Links Entry::*links, uint32_t index) {
   const Entry::Links& own = entries_[index].*links;
   (own.older == kNone ? order.oldest : (entries_[own.older].*links).newer) = own.newer;
   (own.newer == kNone ? order.newest : (entries_[own.newer].*links).older) = own.older;
+  order.entries--;
 }
 
 void Reassembly::Unlink(uint32_t index) {
-  Share& share = shares_[entries_[index].share_];
-  Take(ages_, &Entry::by_age_, index);
-  Take(share.order, &Entry::in_share_, index);
-  share.entries--;
+  const Entry& entry = entries_[index];
+  Take(ages_[entry.answered_], &Entry::by_age_, index);
+  Take(shares_[entry.share_][entry.answered_], &Entry::in_share_, index);
 }
 
 void Reassembly::LinkNewest(uint32_t index, uint64_t now_ns) {
   Entry& entry = entries_[index];
-  Share& share = shares_[entry.share_];
   entry.deadline_ns_ = now_ns + limits_.timeout_ns;
-  Append(ages_, &Entry::by_age_, index);
-  Append(share.order, &Entry::in_share_, index);
-  share.entries++;
+  Append(ages_[entry.answered_], &Entry::by_age_, index);
+  Append(shares_[entry.share_][entry.answered_], &Entry::in_share_, index);
 }
 
 void Reassembly::Remove(uint32_t index) {
   Unlink(index);
-  const Entry& entry = entries_[index];
+  Entry& entry = entries_[index];
+  if (!entry.answered_) free_bytes_.push_back(entry.bytes_);
   uint32_t* link = &buckets_[Bucket(entry.flow_, entry.cookie_)];
   while (*link != index) link = &entries_[*link].next_in_bucket_;
   *link = entry.next_in_bucket_;

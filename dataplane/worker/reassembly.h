@@ -8,13 +8,15 @@
 // A client with more connections than its share loses its own oldest, nobody else's. Shares are
 // found by the same kind of hash and not compared: two clients in four thousand may have one.
 //
+// An entry outlives its answer, so that later segments (a lost response, a body in flight) draw
+// the same one. It needs its bytes no more, and there is room for kAnsweredForEachWaiting times as
+// many, in the table and in a share: a client on a bad link whose answered entry has gone would
+// see the end of its request taken for a bad one.
+//
 // The responder keeps no client's initial sequence number, so the first piece is told by its
 // content, not by its number: a run of bytes that begins like a request is one. Anything else
 // waits, unacknowledged, for the piece before it; when the same lowest piece has come
 // kSightings times and nothing before it, it is the beginning.
-//
-// An entry outlives its answer, so that later segments (a lost response, a body in flight) draw
-// the same one.
 //
 //       base                    base + run
 //        |———— contiguous ————————|      |—— piece ——|      ranges
@@ -35,6 +37,7 @@
 
 namespace narthex {
 
+// Of entries that wait for their answer.
 struct ReassemblyLimits {
   uint32_t entries = 1024;
   uint32_t entry_bytes = NX_WINDOW_BYTES;  // a client has no more than this in flight
@@ -47,6 +50,7 @@ class Reassembly {
  public:
   static constexpr int kMaxRanges = 8;
   static constexpr int kSightings = 3;
+  static constexpr uint32_t kAnsweredForEachWaiting = 8;
 
   // The two parts of the hash key are secrets of the process.
   Reassembly(const ReassemblyLimits& limits, uint64_t secret0, uint64_t secret1);
@@ -112,14 +116,14 @@ class Reassembly {
   // earlier connection of the same ports is removed.
   Entry* Find(const nx_flow& flow, Seq cookie, Seq sequence);
 
-  // A new entry, whose stream is first known at `sequence`. Sets `evicted` if an unanswered one
+  // A new entry, whose stream is first known at `sequence`. Sets `evicted` if another that waits
   // had to go for it.
   Entry* Create(const nx_flow& flow, Seq cookie, Seq sequence, uint64_t now_ns, bool& evicted);
 
-  // Marks an entry as answered up to `end`; its time begins anew.
+  // Marks an entry as answered up to `end`; its bytes are gone and its time begins anew.
   void MarkAnswered(Entry* entry, Decision decision, Seq end, uint64_t now_ns);
 
-  // Removes what is out of time; returns how many of them had no answer yet.
+  // Removes what is out of time; returns how many of them were waiting.
   uint32_t Expire(uint64_t now_ns);
 
   uint32_t Size() const { return size_; }
@@ -131,11 +135,9 @@ class Reassembly {
   struct Order {
     uint32_t oldest = kNone;
     uint32_t newest = kNone;
-  };
-  struct Share {
-    Order order;
     uint32_t entries = 0;
   };
+  using ByState = std::array<Order, 2>;  // waiting, answered
 
   uint32_t Bucket(const nx_flow& flow, Seq cookie) const;
   uint32_t IndexOf(const Entry* entry) const { return static_cast<uint32_t>(entry - &entries_[0]); }
@@ -144,6 +146,7 @@ class Reassembly {
   void Take(Order& order, Entry::Links Entry::*links, uint32_t index);
   void Unlink(uint32_t index);  // from the orders of age
   void LinkNewest(uint32_t index, uint64_t now_ns);
+  bool MakeRoom(uint32_t share, bool ipv6, bool answered);
   void Remove(uint32_t index);
 
   const ReassemblyLimits limits_;
@@ -151,9 +154,10 @@ class Reassembly {
   std::unique_ptr<uint8_t[]> bytes_;
   std::vector<Entry> entries_;
   std::vector<uint32_t> free_;
+  std::vector<uint8_t*> free_bytes_;
   std::vector<uint32_t> buckets_;  // power of two
-  std::vector<Share> shares_;      // power of two
-  Order ages_;
+  std::vector<ByState> shares_;    // power of two
+  ByState ages_;
   uint32_t size_ = 0;
 };
 

@@ -211,7 +211,7 @@ def run_cable(hosts, build, cable, digest, timeout):
         "cable": cable.name, "frames": sum(way["received"] for way in ways),
         **{past: sum(way[past] for way in ways) for past in HURT.values()},
         "by_accident": report["overlooked"] + sum(way["refused"] for way in ways),
-        "fetched": len(good), "failed": len(bad), "errors": sorted({str(r["error"] or "wrong bytes") for r in bad}),
+        "fetched": len(good), "failed": len(bad), "errors": sorted({r["error"] or f"wrong bytes: {r['status']!r}" for r in bad}),
         "median_s": quantile(results, 0.5), "p99_s": quantile(results, 0.99), "longest_s": quantile(results, 1),
         "took_s": round(took, 1), "last_ack_after_1s": left,
     }

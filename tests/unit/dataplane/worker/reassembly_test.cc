@@ -99,16 +99,33 @@ TEST(Reassembly, AClientBeyondItsShareLosesItsOwnOldest) {
   }
 }
 
-TEST_F(ReassemblyTest, AnAnswerMakesAnEntryTheNewest) {
+TEST_F(ReassemblyTest, AnAnswerBeginsTheTimeAnew) {
   for (uint16_t port = 1; port <= 4; port++) Create(port);
   table_.MarkAnswered(Find(1), {Answer::kHtml}, Seq(1001), 10);
   Create(5, 1000, 20);
+  EXPECT_FALSE(evicted_);
+  EXPECT_EQ(table_.Expire(1009), 3u);  // ports 2, 3 and 4
   EXPECT_NE(Find(1), nullptr);
-  EXPECT_EQ(Find(2), nullptr);
-  EXPECT_EQ(table_.Expire(1009), 2u);  // ports 3 and 4
   EXPECT_EQ(table_.Expire(1010), 0u);  // port 1 went, answered
   EXPECT_EQ(Find(1), nullptr);
   EXPECT_NE(Find(5), nullptr);
+}
+
+TEST_F(ReassemblyTest, TheAnsweredAndTheWaitingTakeNoRoomFromEachOther) {
+  constexpr uint16_t kAnswered = 4 * Reassembly::kAnsweredForEachWaiting;
+  for (uint16_t port = 1; port <= kAnswered + 1; port++) {
+    table_.MarkAnswered(Create(port), {Answer::kHtml}, Seq(1001), 0);
+    ASSERT_FALSE(evicted_) << port;
+  }
+  EXPECT_EQ(Find(1), nullptr);  // the one too many
+  for (uint16_t port = 1001; port <= 1004; port++) Create(port);
+  EXPECT_FALSE(evicted_);
+  for (uint16_t port = 1005; port <= 1100; port++) {
+    Create(port);
+    EXPECT_TRUE(evicted_);
+  }
+  EXPECT_EQ(table_.Size(), kAnswered + 4u);
+  for (uint16_t port = 2; port <= kAnswered + 1; port++) EXPECT_NE(Find(port), nullptr) << port;
 }
 
 TEST_F(ReassemblyTest, KeepsNoMoreThanItsBuffer) {

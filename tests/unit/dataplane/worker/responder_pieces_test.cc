@@ -192,6 +192,25 @@ TEST_F(ResponderTest, AFullTableEvictsTheOldestAndHurtsNobodyElse) {
   EXPECT_TRUE(small.Answer(connection.Data(0, kGet)));
 }
 
+// A household behind one address, whose link has lost the responses: the end of each request, the
+// only part of it that was not acknowledged, draws the response, not an error.
+TEST_F(ResponderTest, AnAnswerIsStillKnownAfterManyOthersOfItsClient) {
+  constexpr uint16_t kConnections = 200;
+  for (uint16_t i = 0; i < kConnections; i++) {
+    v4_.sport = static_cast<uint16_t>(2000 + i);
+    ExpectAck(gateway_.Answer(v4_.Data(0, kGet.substr(0, 30))), 30, v4_);
+    ASSERT_TRUE(gateway_.Answer(v4_.Data(30, kGet.substr(30))));
+  }
+  for (uint16_t i = 0; i < kConnections; i++) {
+    v4_.sport = static_cast<uint16_t>(2000 + i);
+    for (int repeated = 0; repeated < Reassembly::kSightings; repeated++) {
+      ExpectResponse(gateway_.Answer(v4_.Data(30, kGet.substr(30))), Full(narthex::Answer::kHtml),
+                     kGet.size(), v4_);
+    }
+  }
+  EXPECT_EQ(gateway_.Count(NX_WORKER_REASSEMBLY_EVICTED), 0u);
+}
+
 TEST_F(ResponderTest, SlowlorisLeavesWholeRequestsAlone) {
   for (int i = 0; i < 10'000; i++) {
     v4_.sport = static_cast<uint16_t>(1024 + i);
