@@ -16,6 +16,7 @@
 
 #include "bpf/skeleton.h"
 #include "control/classifier.h"
+#include "control/interface_settings.h"
 
 namespace narthex {
 namespace {
@@ -86,10 +87,12 @@ Outcome PreflightClassifier(const Config& config) {
     return Fail(ErrorKind::kPrecondition,
                 fmt::format("bpffs is not mounted at {0}: mount -t bpf bpf {0}", parent));
   }
-  for (const ZoneConfig& zone : config.zones)
+  for (const ZoneConfig& zone : config.zones) {
     if (auto usable = CheckInterface(config, fmt::format("zone '{}'", zone.name), zone.interface);
         !usable)
       return usable;
+    if (auto enough = CheckQueues(zone); !enough) return enough;
+  }
   for (const std::string& uplink : config.uplinks)
     if (auto usable = CheckInterface(config, "uplink", uplink); !usable) return usable;
   return {};

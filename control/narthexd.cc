@@ -23,9 +23,9 @@
 #include "control/garden_service.h"
 #include "control/gateway_service.h"
 #include "control/instance.h"
+#include "control/interface_settings.h"
 #include "control/interface_watch.h"
 #include "control/log_sink.h"
-#include "control/offloads.h"
 #include "control/own_addresses.h"
 #include "control/policy_check.h"
 #include "control/policy_snapshot.h"
@@ -179,7 +179,7 @@ Outcome Serve(const Config& config, const std::string& path) {
   Layout layout(config);
   sigset_t signals = BlockSignals();
   if (auto ready = PreflightClassifier(config); !ready) return ready;
-  for (const std::string& warning : OffloadWarnings(config)) spdlog::warn("{}", warning);
+  for (const std::string& warning : InterfaceWarnings(config)) spdlog::warn("{}", warning);
   auto instance = Instance::Claim(config);
   if (!instance) return Fail(instance.error());
   std::string store_path = config.state_dir + "/sessions.db";

@@ -59,11 +59,12 @@ def _attach(hosts, interface, program, section="xdp"):
 
 
 @contextlib.contextmanager
-def access_link(hosts, build, relayed):
-    """ad0 at the gateway; yields the interface at which the clients are."""
+def access_link(hosts, build, relayed, queues=1):
+    """ad0 at the gateway, with so many queues each way; yields the interface at which the clients are."""
     client, gateway, internet = hosts.client, hosts.gateway, hosts.internet
     edge = "ad3" if relayed else "ad1"
-    _ip(gateway, f"link add ad0 address {GATEWAY_MAC} type veth peer name ad1 netns {client}")
+    size = f"numtxqueues {queues} numrxqueues {queues}"
+    _ip(gateway, f"link add ad0 address {GATEWAY_MAC} {size} type veth peer name ad1 netns {client} {size}")
     try:
         if relayed:
             _ip(client, "link add ad2 type veth peer name ad3")
