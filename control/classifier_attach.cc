@@ -168,9 +168,10 @@ Outcome Classifier::NewLink(Interface& interface) {
     int error = errno;
     uint32_t there = ProgramOn(interface.ifindex).id;
     if (error == EBUSY && there != 0) return Fail(Occupied(interface.place, interface.name, there));
-    return Fail(WithErrno(
-        fmt::format("{}: the classifier cannot be attached to {}", interface.place, interface.name),
-        error));
+    return Fail(WithErrno(fmt::format("{}: the classifier cannot be attached to {}",
+                                      interface.place, interface.name),
+                          error) +
+                MtuHint(interface.name));
   }
   interface.new_link = true;
   return created_.Pin(interface.link.get(), LinkPath(config_.bpffs_dir, interface.name));
@@ -196,7 +197,8 @@ Outcome Classifier::AttachAgain(Interface& interface, uint32_t ifindex) {
   if (!interface.link)
     return Fail(WithErrno(fmt::format("{}: the classifier cannot be attached to the new {}",
                                       interface.place, interface.name),
-                          errno));
+                          errno) +
+                MtuHint(interface.name));
   unlink(path.c_str());
   if (int error = bpf_obj_pin(interface.link.get(), path.c_str()); error != 0)
     return Fail(WithErrno(fmt::format("pin {}", path), error));

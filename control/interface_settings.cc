@@ -17,13 +17,21 @@
 namespace narthex {
 namespace {
 
-// False if the interface is not there, or its driver does not say. `value` begins with the command.
-bool AskEthtool(const std::string& interface, void* value) {
+// A page holds the frame, the room before it and what the kernel keeps behind it.
+constexpr int kLargestMtu = 3400;  // bytes, whatever the driver; some take less
+
+// False if the interface is not there, or its driver does not say.
+bool Ask(const std::string& interface, unsigned long what, ifreq& request) {
   Fd socket_fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
   std::strncpy(request.ifr_name, interface.c_str(), sizeof request.ifr_name - 1);
+  return ioctl(socket_fd.get(), what, &request) == 0;
+}
+
+// `value` begins with the command.
+bool AskEthtool(const std::string& interface, void* value) {
+  ifreq request{};
   request.ifr_data = static_cast<char*>(value);
-  return ioctl(socket_fd.get(), SIOCETHTOOL, &request) == 0;
+  return Ask(interface, SIOCETHTOOL, request);
 }
 
 // ETH_FLAG_*
@@ -91,6 +99,15 @@ Outcome CheckQueues(const ZoneConfig& zone) {
       ErrorKind::kPrecondition,
       fmt::format("zone '{}': queues = {}, but interface {} has {} receive queue{}", zone.name,
                   zone.queues, zone.interface, present, present == 1 ? "" : "s"));
+}
+
+std::string MtuHint(const std::string& interface) {
+  ifreq request{};
+  if (!Ask(interface, SIOCGIFMTU, request) || request.ifr_mtu <= kLargestMtu) return "";
+  return fmt::format(
+      " (its MTU is {}; a program in the driver takes frames of one page: "
+      "ip link set {} mtu {} or less, at both ends)",
+      request.ifr_mtu, interface, kLargestMtu);
 }
 
 }  // namespace narthex

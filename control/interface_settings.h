@@ -19,6 +19,9 @@ std::vector<std::string> InterfaceWarnings(const Config& config);
 // Refuses a zone with more `queues` than its interface has.
 Outcome CheckQueues(const ZoneConfig& zone);
 
+// Why a driver may have refused a program, as far as the MTU tells; empty if it tells nothing.
+std::string MtuHint(const std::string& interface);
+
 }  // namespace narthex
 
 #endif  // NARTHEX_CONTROL_INTERFACE_SETTINGS_H

@@ -85,6 +85,7 @@ def test_a_start_that_cannot_attach_leaves_what_is_in_force(hosts, another, spar
         other.write_config(changed.replace("Stadium", "Arena") + POLICY.format(rate="5Mbit/s"), capacity=capacity)
         failed = other.run_narthexd()
         assert failed.returncode == 1 and "cannot be attached to big0" in failed.stderr, failed.stderr
+        assert "its MTU is 9000" in failed.stderr
         assert in_force(other) == before
     finally:
         hosts.on_gateway("ip", "link", "del", "big0", check=True)
