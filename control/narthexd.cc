@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -56,22 +55,6 @@ void OpenLog(const std::string& level) {
   spdlog::set_default_logger(log);
   SetLogLevel(level);
   RouteLibbpfMessages();
-}
-
-// sd_notify(3) without its library.
-void NotifyReady() {
-  const char* path = std::getenv("NOTIFY_SOCKET");
-  if (path == nullptr || path[0] == '\0') return;
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  size_t size = std::min(std::strlen(path), sizeof address.sun_path - 1);
-  std::memcpy(address.sun_path, path, size);
-  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  constexpr char kReady[] = "READY=1";
-  sendto(fd, kReady, sizeof kReady - 1, MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
-         static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size));
-  close(fd);
 }
 
 // The signals that mean something to narthexd; blocked in every thread, taken by
@@ -258,7 +241,7 @@ Outcome Serve(const Config& config, const std::string& path) {
     auto count = sessions.Count();
     spdlog::info("narthexd: ready, instance '{}', {} sessions in force, socket {}", config.instance,
                  count ? *count : 0, config.socket_path);
-    NotifyReady();
+    sd_notify(0, "READY=1");
     int signal_number = ServeUntilSignal(signals, reload);
     spdlog::info("narthexd: {}: ending, the classifier stays attached", strsignal(signal_number));
     api->reset();

@@ -5,13 +5,9 @@
 #include <signal.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstdlib>
 #include <cstring>
 
 namespace narthex {
@@ -64,22 +60,6 @@ bool Events::FileReplaced() {
     }
   }
   return replaced;
-}
-
-void NotifyReady() {
-  const char* path = std::getenv("NOTIFY_SOCKET");
-  if (!path || (path[0] != '/' && path[0] != '@')) return;
-  sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = {}};
-  const size_t path_bytes = std::strlen(path);
-  if (path_bytes >= sizeof(address.sun_path)) return;
-  std::memcpy(address.sun_path, path, path_bytes);
-  if (path[0] == '@') address.sun_path[0] = 0;  // abstract name
-  const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
-  constexpr char kReady[] = "READY=1";
-  sendto(fd, kReady, sizeof(kReady) - 1, MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
-         static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_bytes));
-  close(fd);
 }
 
 }  // namespace narthex

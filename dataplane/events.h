@@ -34,7 +34,4 @@ class Events {
   int inotify_fd_ = -1;
 };
 
-// READY=1 to systemd, if it asked for it (sd_notify(3)).
-void NotifyReady();
-
 }  // namespace narthex

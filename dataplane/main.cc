@@ -2,6 +2,7 @@
 // narthex-dataplane: answers the HTTP of clients that have not logged in. Wiring only.
 #include <net/if.h>
 #include <rte_lcore.h>
+#include <systemd/sd-daemon.h>
 
 #include <cstdio>
 #include <memory>
@@ -142,7 +143,7 @@ int Main(const Options& options) {
   Say("ready, instance '" + policy.Current().instance + "', " + std::to_string(lcores.size()) +
       (lcores.size() == 1 ? " worker" : " workers") + ", policy version " +
       std::to_string(policy.Current().version));
-  NotifyReady();
+  sd_notify(0, "READY=1");
 
   const int exit_code = Serve(*events, policy, policy_path, interfaces, *maps, hits);
   Say("stopping; that the kernel now refuses to detach the classifier is as it should be");

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts that fail, and starts that must not succeed, beside a gateway that runs."""
+import socket
 import time
 
 import pytest
@@ -95,6 +96,17 @@ def test_a_start_that_cannot_attach_leaves_what_is_in_force(hosts, another, spar
     kept = in_force(other)
     assert {part: kept[part] for part in ("garden", "policies", "dns_rules", "keys")} == {
         part: before[part] for part in ("garden", "policies", "dns_rules", "keys")}
+
+
+def test_a_service_manager_is_told_when_each_is_ready(another, spare, tmp_path):
+    """deploy/systemd, Type=notify: whoever comes after narthexd finds its socket and the policy."""
+    other = another("told", zones=[zone("annex", spare, "10.61.1.0/24", "2001:db8:61:1::/64")])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(5)
+        for start in (other.start_narthexd, other.start_dataplane):
+            start(env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+            assert manager.recv(100) == b"READY=1"
 
 
 def test_two_instances_cannot_share_their_pins(gateway, hosts, another, spare):

@@ -68,10 +68,10 @@ class Gateway:
         ).wait_for("narthexd: ready", seconds)
         return self.narthexd
 
-    def start_dataplane(self):
+    def start_dataplane(self, env=None):
         self.dataplane = Job(
             self.hosts.gateway, self.build / "dataplane/narthex-dataplane", "--run", self.run_dir,
-            log=self.home / "dataplane.log",
+            log=self.home / "dataplane.log", env=env,
         ).wait_for("narthex-dataplane: ready")
         return self.dataplane
 
