@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <map>
 
 #include "control/store_rows.h"
 #include "control/store_schema.h"
@@ -14,10 +15,8 @@ namespace narthex {
 namespace {
 
 constexpr int64_t kRequestMemoryNs = 86400 * kSecondNs;
+constexpr int64_t kFirstNumber = std::numeric_limits<int64_t>::min();
 
-constexpr char kColumns[] =
-    "SELECT id, zone, creator, created_wall_ns, expires_boot_ns, policy, limits, used_up, "
-    "used_down, used_seen_s, keys FROM session ";
 constexpr char kCounters[] =
     "packets_up, bytes_up, packets_down, bytes_down, first_seen_ns, last_seen_ns ";
 
@@ -34,12 +33,6 @@ SessionCounters ReadCounters(const Query& query, int column) {
                           &counters.bytes_down, &counters.first_seen_ns, &counters.last_seen_ns})
     *value = static_cast<uint64_t>(query.Integer(column++));
   return counters;
-}
-
-Usage ReadUsage(const Query& query, int column) {
-  return {static_cast<uint64_t>(query.Integer(column)),
-          static_cast<uint64_t>(query.Integer(column + 1)),
-          static_cast<uint32_t>(query.Integer(column + 2))};
 }
 
 }  // namespace
@@ -73,31 +66,12 @@ Result<std::unique_ptr<SessionStore>> SessionStore::Open(const std::string& path
 }
 
 Outcome SessionStore::PrepareAll() {
-  const std::string select = kColumns, counters = kCounters;
+  const std::string counters = kCounters;
   const std::pair<Statement*, std::string> statements[] = {
-      {&insert_session_, "INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?,?)"},
-      {&update_session_,
-       "UPDATE session SET expires_boot_ns=?2, policy=?3, limits=?4, used_up=?5, used_down=?6, "
-       "used_seen_s=?7, keys=?8 WHERE id=?1"},
-      {&delete_session_, "DELETE FROM session WHERE id=? RETURNING expires_boot_ns, zone, keys"},
-      {&end_of_, "SELECT expires_boot_ns FROM session WHERE id=?"},
-      {&save_usage_,
-       "UPDATE session SET limits=?2, used_up=?3, used_down=?4, used_seen_s=?5 WHERE id=?1"},
-      {&keys_of_, "SELECT keys FROM session WHERE id=?"},
-      {&save_keys_, "UPDATE session SET keys=?2 WHERE id=?1"},
       {&save_account_, "INSERT OR REPLACE INTO account VALUES (?,?,?,?,?,?,?,?)"},
       {&delete_account_, "DELETE FROM account WHERE zone=? AND key=?"},
       {&account_, "SELECT " + counters + "FROM account WHERE zone=? AND key=?"},
       {&all_accounts_, "SELECT zone, key, " + counters + "FROM account"},
-      {&by_id_, select + "WHERE id=?"},
-      {&list_, select + "WHERE id>? AND expires_boot_ns>? ORDER BY id LIMIT ?"},
-      {&all_,
-       "SELECT id, expires_boot_ns, zone, keys, policy, limits, used_up, used_down, "
-       "used_seen_s FROM session ORDER BY id"},
-      {&policy_uses_,
-       "SELECT policy, count(*) FROM session WHERE policy<>'' AND expires_boot_ns>? GROUP BY "
-       "policy"},
-      {&last_number_, "SELECT max(id) FROM session"},
       {&insert_request_, "INSERT INTO request VALUES (?,?,?,?)"},
       {&delete_request_, "DELETE FROM request WHERE id=?"},
       {&find_request_, "SELECT id, digest, session_id FROM request WHERE id=?"},
@@ -110,7 +84,7 @@ Outcome SessionStore::PrepareAll() {
     if (!prepared) return Fail(prepared.error());
     *statement = std::move(*prepared);
   }
-  return {};
+  return blocks_.Prepare();
 }
 
 // Boot time has begun anew: what had N seconds left by the wall clock has N seconds left. A
@@ -129,10 +103,13 @@ Outcome SessionStore::CarryOverReboot() {
     int64_t shift_ns = clock_.BootNs() - off_ns - old_boot_ns;
     auto transaction = Transaction::Begin(*database_);
     if (!transaction) return Fail(transaction.error());
-    for (const char* sql : {"UPDATE session SET expires_boot_ns=expires_boot_ns+({})",
-                            "UPDATE request SET made_boot_ns=made_boot_ns+({})",
-                            "UPDATE account SET first_seen_ns=0, last_seen_ns=0 /*{}*/",
-                            "UPDATE session SET used_seen_s=0 /*{}*/"})
+    auto shifted = blocks_.ChangeAll([&](StoredSession& stored) {
+      stored.expires_boot_ns += shift_ns;
+      stored.usage.last_seen_s = 0;
+    });
+    if (!shifted) return shifted;
+    for (const char* sql : {"UPDATE request SET made_boot_ns=made_boot_ns+({})",
+                            "UPDATE account SET first_seen_ns=0, last_seen_ns=0 /*{}*/"})
       if (auto done = database_->Execute(fmt::format(fmt::runtime(sql), shift_ns)); !done)
         return done;
     if (auto done = SaveAnchor(); !done) return done;
@@ -151,17 +128,15 @@ Outcome SessionStore::SaveAnchor() {
 
 // What is looked up by key and by end, from the rows.
 Outcome SessionStore::ReadIndex() {
-  Query query(*database_, all_.get());
-  for (;;) {
-    auto row = query.Step();
-    if (!row) return Fail(row.error());
-    if (!*row) return {};
-    auto keys = DecodeKeys(query.Blob(3));
+  return blocks_.ForEachFrom(kFirstNumber, [&](const StoredSession& stored) -> Result<bool> {
+    auto keys = DecodeKeys(stored.keys);
     if (!keys) return Fail(keys.error());
-    if (auto taken = index_.AddKeys(query.Blob(2), *keys, query.Integer(0)))
+    if (auto taken = index_.AddKeys(stored.zone, *keys, stored.number))
       return Fail(fmt::format("it is damaged: two sessions have {}", taken->ToString()));
-    index_.AddEnd(query.Integer(1), query.Integer(0));
-  }
+    index_.AddEnd(stored.expires_boot_ns, stored.number);
+    if (stored.number <= kLargestNumber) last_number_ = std::max(last_number_, stored.number);
+    return true;
+  });
 }
 
 // Accounts in the order of sessions: those without one are left out.
@@ -187,23 +162,20 @@ Outcome SessionStore::ForEachKey(int64_t now_boot_ns,
   auto accounts = Accounts();
   if (!accounts) return Fail(accounts.error());
   auto next = accounts->begin();
-  Query query(*database_, all_.get());
-  for (;;) {
-    auto row = query.Step();
-    if (!row) return Fail(row.error());
-    if (!*row) return {};
-    const int64_t number = query.Integer(0);
-    while (next != accounts->end() && next->session < number) ++next;
-    if (query.Integer(1) <= now_boot_ns) continue;
-    auto keys = DecodeKeys(query.Blob(3));
+  return blocks_.ForEachFrom(kFirstNumber, [&](const StoredSession& stored) -> Result<bool> {
+    while (next != accounts->end() && next->session < stored.number) ++next;
+    if (stored.expires_boot_ns <= now_boot_ns) return true;
+    auto keys = DecodeKeys(stored.keys);
     if (!keys) return Fail(keys.error());
     for (SessionKey& entry : *keys) {
-      for (auto account = next; account != accounts->end() && account->session == number; ++account)
+      for (auto account = next; account != accounts->end() && account->session == stored.number;
+           ++account)
         if (account->key == entry.key) entry.counters = account->counters;
-      visit({number, query.Blob(2), query.Blob(4), query.Integer(1),
-             static_cast<uint32_t>(query.Integer(5)), ReadUsage(query, 6), entry});
+      visit({stored.number, stored.zone, stored.policy, stored.expires_boot_ns, stored.limits,
+             stored.usage, entry});
     }
-  }
+    return true;
+  });
 }
 
 Outcome SessionStore::ReadAccounts(Session& session) {
@@ -216,47 +188,43 @@ Outcome SessionStore::ReadAccounts(Session& session) {
   return {};
 }
 
-Result<std::vector<Session>> SessionStore::Read(Query& query) {
-  std::vector<Session> sessions;
-  for (;;) {
-    auto row = query.Step();
-    if (!row) return Fail(row.error());
-    if (!*row) return sessions;
-    Session session;
-    session.id = SessionId(query.Integer(0));
-    session.zone = query.Text(1);
-    session.creator = query.Text(2);
-    session.created_wall_ns = query.Integer(3);
-    session.expires_boot_ns = query.Integer(4);
-    session.policy = query.Text(5);
-    session.limits = static_cast<uint32_t>(query.Integer(6));
-    session.usage = ReadUsage(query, 7);
-    auto keys = DecodeKeys(query.Blob(10));
-    if (!keys) return Fail(keys.error());
-    session.keys = std::move(*keys);
-    if (auto done = ReadAccounts(session); !done) return Fail(done.error());
-    sessions.push_back(std::move(session));
-  }
+Result<Session> SessionStore::Read(const StoredSession& stored) {
+  Session session;
+  session.id = SessionId(stored.number);
+  session.zone = stored.zone;
+  session.creator = stored.creator;
+  session.created_wall_ns = stored.created_wall_ns;
+  session.expires_boot_ns = stored.expires_boot_ns;
+  session.policy = stored.policy;
+  session.limits = stored.limits;
+  session.usage = stored.usage;
+  auto keys = DecodeKeys(stored.keys);
+  if (!keys) return Fail(keys.error());
+  session.keys = std::move(*keys);
+  if (auto done = ReadAccounts(session); !done) return Fail(done.error());
+  return session;
 }
 
-namespace {
-Result<std::optional<Session>> FirstOf(Result<std::vector<Session>> sessions) {
-  if (!sessions) return Fail(sessions.error());
-  if (sessions->empty()) return std::optional<Session>();
-  return std::optional<Session>(std::move(sessions->front()));
+Result<std::optional<Session>> SessionStore::FindByNumber(int64_t number) {
+  std::optional<Session> found;
+  auto there = blocks_.Find(number, [&](const StoredSession& stored) -> Outcome {
+    auto session = Read(stored);
+    if (!session) return Fail(session.error());
+    found = std::move(*session);
+    return {};
+  });
+  if (!there) return Fail(there.error());
+  return found;
 }
-}  // namespace
 
 Result<std::optional<Session>> SessionStore::FindById(const std::string& id) {
-  Query query(*database_, by_id_.get());
-  return FirstOf(Read(query.Bind(SessionNumber(id))));
+  return FindByNumber(SessionNumber(id));
 }
 
 Result<std::optional<Session>> SessionStore::FindByKey(const std::string& zone, const Key& key) {
   auto number = index_.Find(zone, key);
   if (!number) return std::optional<Session>();
-  Query query(*database_, by_id_.get());
-  return FirstOf(Read(query.Bind(*number)));
+  return FindByNumber(*number);
 }
 
 Result<std::optional<RequestRecord>> SessionStore::FindRequest(const std::string& id) {
@@ -269,16 +237,25 @@ Result<std::optional<RequestRecord>> SessionStore::FindRequest(const std::string
 
 Result<std::vector<Session>> SessionStore::List(const std::string& after_id, int64_t now_boot_ns,
                                                 size_t most) {
-  Query query(*database_, list_.get());
-  query.Bind(after_id.empty() ? std::numeric_limits<int64_t>::min() : SessionNumber(after_id));
-  return Read(query.Bind(now_boot_ns).Bind(static_cast<int64_t>(most)));
+  std::vector<Session> sessions;
+  const int64_t after = after_id.empty() ? kFirstNumber : SessionNumber(after_id);
+  auto visited = blocks_.ForEachFrom(after, [&](const StoredSession& stored) -> Result<bool> {
+    if (sessions.size() == most) return false;
+    if (stored.expires_boot_ns <= now_boot_ns) return true;
+    if (stored.number == after && !after_id.empty()) return true;
+    auto session = Read(stored);
+    if (!session) return Fail(session.error());
+    sessions.push_back(std::move(*session));
+    return true;
+  });
+  if (!visited) return Fail(visited.error());
+  return sessions;
 }
 
 Result<std::vector<Session>> SessionStore::Expired(int64_t now_boot_ns, size_t most) {
   std::vector<Session> expired;
   for (const auto& [end_ns, number] : index_.EndsBy(now_boot_ns, most)) {
-    Query query(*database_, by_id_.get());
-    auto session = FirstOf(Read(query.Bind(number)));
+    auto session = FindByNumber(number);
     if (!session) return Fail(session.error());
     if (*session)
       expired.push_back(std::move(**session));
@@ -290,22 +267,17 @@ Result<std::vector<Session>> SessionStore::Expired(int64_t now_boot_ns, size_t m
 
 Result<std::vector<std::pair<std::string, uint64_t>>> SessionStore::PolicyUses(
     int64_t now_boot_ns) {
-  std::vector<std::pair<std::string, uint64_t>> uses;
-  Query query(*database_, policy_uses_.get());
-  query.Bind(now_boot_ns);
-  for (;;) {
-    auto row = query.Step();
-    if (!row) return Fail(row.error());
-    if (!*row) return uses;
-    uses.emplace_back(query.Text(0), static_cast<uint64_t>(query.Integer(1)));
-  }
-}
-
-Result<int64_t> SessionStore::LastNumber() {
-  Query query(*database_, last_number_.get());
-  auto row = query.Step();
-  if (!row) return Fail(row.error());
-  return query.Integer(0);
+  std::map<std::string, uint64_t, std::less<>> uses;
+  auto visited =
+      blocks_.ForEachFrom(kFirstNumber, [&](const StoredSession& stored) -> Result<bool> {
+        if (stored.policy.empty() || stored.expires_boot_ns <= now_boot_ns) return true;
+        auto found = uses.find(stored.policy);
+        if (found == uses.end()) found = uses.emplace(stored.policy, 0).first;
+        ++found->second;
+        return true;
+      });
+  if (!visited) return Fail(visited.error());
+  return std::vector<std::pair<std::string, uint64_t>>(uses.begin(), uses.end());
 }
 
 Result<std::string> SessionStore::Meta(std::string_view key) {

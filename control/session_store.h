@@ -2,8 +2,9 @@
 // The truth about sessions, on disk (SQLite, WAL, synchronous=FULL): what a call here has
 // acknowledged survives kill -9 and loss of power. The maps are its projection.
 //
-// A login appends one row. Which session has a key, and which ends next, is in memory
-// (store_index.h); counters have a table of their own, which only Save writes.
+// A login appends, a crowd's as many to a row as fit a page (session_blocks.h). Which session has a
+// key, and which ends next, is in memory (store_index.h); counters have a table of their own, which
+// only Save writes.
 //
 // Ends are kept in boot time. An anchor, one instant in both clocks, is saved along; after a
 // reboot the time that was left by the wall clock is left still, and never more than that.
@@ -25,6 +26,7 @@
 #include "control/clock.h"
 #include "control/error.h"
 #include "control/session.h"
+#include "control/session_blocks.h"
 #include "control/sqlite.h"
 #include "control/store_index.h"
 
@@ -48,6 +50,10 @@ struct StoredKey {
   SessionKey key;
 };
 
+// Numbers of sessions are times in nanoseconds (of the 22nd century at most), but for those that
+// the first narthexd chose at random.
+inline constexpr int64_t kLargestNumber = int64_t{1} << 62;
+
 // The id as the store and the maps' owners keep it, and back.
 int64_t SessionNumber(std::string_view id);
 std::string SessionId(int64_t number);
@@ -60,7 +66,7 @@ class SessionStore {
   static Result<std::unique_ptr<SessionStore>> Open(const std::string& path, const Clock& clock,
                                                     const Layout* layout = nullptr);
 
-  // All or nothing. `request` may be null.
+  // All or nothing; ids ascend and are above LastNumber(). `request` may be null.
   Outcome Insert(const Session& session, const RequestRecord* request);
   Outcome InsertAll(std::span<const Session> sessions, std::span<const RequestRecord> requests);
   // New end, policy and row of limits, keys that are not yet in the store, and what the others are
@@ -92,8 +98,8 @@ class SessionStore {
   uint64_t Count(int64_t now_boot_ns) const { return index_.CountAfter(now_boot_ns); }
   // Names of policies, and how many sessions in force have each.
   Result<std::vector<std::pair<std::string, uint64_t>>> PolicyUses(int64_t now_boot_ns);
-  // The largest number of a session, 0 if there is none.
-  Result<int64_t> LastNumber();
+  // The largest number of a session that is not above kLargestNumber; 0 if there is none.
+  int64_t LastNumber() const { return last_number_; }
 
   struct KeyUpdate {
     std::string_view zone;
@@ -128,7 +134,7 @@ class SessionStore {
 
  private:
   SessionStore(std::unique_ptr<Database> database, const Clock& clock, const Layout* layout)
-      : database_(std::move(database)), clock_(clock), index_(layout) {}
+      : database_(std::move(database)), clock_(clock), index_(layout), blocks_(*database_) {}
 
   struct Deleted {
     int64_t number;
@@ -145,27 +151,30 @@ class SessionStore {
   Outcome PrepareAll();
   Outcome CarryOverReboot();
   Outcome ReadIndex();
-  Outcome InsertSession(const Session& session);
+  Outcome InsertSession(SessionBlocks::Writer& writer, const Session& session);
   Outcome SaveAccount(std::string_view zone, const SessionKey& entry);
   Outcome DeleteAccount(std::string_view zone, const Key& key);
   Outcome InsertRequest(const RequestRecord* request);
   Outcome DeleteRequest(const std::string& id);
-  Result<int64_t> UpdateSession(const Session& session, std::span<const SessionKey> added);
-  Outcome DeleteSession(int64_t number, std::vector<Deleted>& deleted);
-  Outcome SaveSlots(std::span<const SlotUpdate> updates);
+  Result<int64_t> UpdateSession(SessionBlocks::Editor& editor, const Session& session,
+                                std::span<const SessionKey> added);
+  Outcome DeleteSession(SessionBlocks::Editor& editor, int64_t number,
+                        std::vector<Deleted>& deleted);
+  Outcome SaveSlots(SessionBlocks::Editor& editor, std::span<const SlotUpdate> updates);
   Outcome IndexKeys(const Session& session, std::span<const SessionKey> keys);
   void MoveEnd(const Session& session, int64_t old_end_ns);
   void Forget(std::span<const Deleted> deleted);
   Result<std::vector<Account>> Accounts();
-  Result<std::vector<Session>> Read(Query& query);
+  Result<Session> Read(const StoredSession& stored);
+  Result<std::optional<Session>> FindByNumber(int64_t number);
   Outcome ReadAccounts(Session& session);
 
   std::unique_ptr<Database> database_;
   const Clock& clock_;
   StoreIndex index_;
-  Statement insert_session_, update_session_, delete_session_, save_usage_, keys_of_, save_keys_;
+  SessionBlocks blocks_;
+  int64_t last_number_ = 0;
   Statement save_account_, delete_account_, account_, all_accounts_;
-  Statement by_id_, end_of_, list_, all_, policy_uses_, last_number_;
   Statement insert_request_, delete_request_, find_request_, forget_requests_, get_meta_, set_meta_;
 };
 

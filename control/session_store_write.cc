@@ -2,19 +2,19 @@
 // What changes sessions in the store: rows in a transaction, then the index.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "control/session_store.h"
 #include "control/store_rows.h"
 
 namespace narthex {
 
-Outcome SessionStore::InsertSession(const Session& session) {
-  Query query(*database_, insert_session_.get());
-  query.Bind(SessionNumber(session.id)).Bind(session.zone).Bind(session.creator);
-  query.Bind(session.created_wall_ns).Bind(session.expires_boot_ns);
-  query.Bind(session.policy).Bind(int64_t{session.limits});
-  BindUsage(query, session.usage);
-  std::string keys = EncodeKeys(session.keys);
-  if (auto done = query.BindBlob(keys.data(), keys.size()).Run(); !done) return done;
+Outcome SessionStore::InsertSession(SessionBlocks::Writer& writer, const Session& session) {
+  const std::string keys = EncodeKeys(session.keys);
+  auto added = writer.Add({SessionNumber(session.id), session.created_wall_ns,
+                           session.expires_boot_ns, session.limits, session.usage, session.zone,
+                           session.creator, session.policy, keys});
+  if (!added) return added;
   for (const SessionKey& entry : session.keys)
     if (entry.counters != SessionCounters{})
       if (auto saved = SaveAccount(session.zone, entry); !saved) return saved;
@@ -49,25 +49,32 @@ Outcome SessionStore::Insert(const Session& session, const RequestRecord* reques
 Outcome SessionStore::InsertAll(std::span<const Session> sessions,
                                 std::span<const RequestRecord> requests) {
   size_t indexed = 0;
+  int64_t last_number = last_number_;
   auto insert = [&]() -> Outcome {
     auto transaction = Transaction::Begin(*database_);
     if (!transaction) return Fail(transaction.error());
+    SessionBlocks::Writer writer(blocks_);
     for (const Session& session : sessions) {
+      const int64_t number = SessionNumber(session.id);
+      if (number <= std::exchange(last_number, number)) return Fail("session ids do not ascend");
       if (auto added = IndexKeys(session, session.keys); !added) return added;
       ++indexed;
-      if (auto done = InsertSession(session); !done) return done;
+      if (auto done = InsertSession(writer, session); !done) return done;
     }
+    if (auto done = writer.Finish(); !done) return done;
     for (const RequestRecord& request : requests)
       if (auto done = InsertRequest(&request); !done) return done;
     return (*transaction)->Commit();
   };
   auto inserted = insert();
-  if (inserted)
-    for (const Session& session : sessions)
-      index_.AddEnd(session.expires_boot_ns, SessionNumber(session.id));
-  else
+  if (!inserted) {
     for (const Session& session : sessions.first(indexed))
       index_.RemoveKeys(session.zone, session.keys, SessionNumber(session.id));
+    return inserted;
+  }
+  for (const Session& session : sessions)
+    index_.AddEnd(session.expires_boot_ns, SessionNumber(session.id));
+  last_number_ = last_number;
   return inserted;
 }
 
@@ -78,22 +85,19 @@ Outcome SessionStore::IndexKeys(const Session& session, std::span<const SessionK
 }
 
 // Its end and keys in the index follow when the transaction is over.
-Result<int64_t> SessionStore::UpdateSession(const Session& session,
+Result<int64_t> SessionStore::UpdateSession(SessionBlocks::Editor& editor, const Session& session,
                                             std::span<const SessionKey> added) {
   int64_t old_end_ns = 0;
-  {
-    Query query(*database_, end_of_.get());
-    auto row = query.Bind(SessionNumber(session.id)).Step();
-    if (!row) return Fail(row.error());
-    if (!*row) return Fail(fmt::format("session {} is gone", session.id));
-    old_end_ns = query.Integer(0);
-  }
-  Query query(*database_, update_session_.get());
-  query.Bind(SessionNumber(session.id)).Bind(session.expires_boot_ns);
-  query.Bind(session.policy).Bind(int64_t{session.limits});
-  BindUsage(query, session.usage);
-  std::string keys = EncodeKeys(session.keys, added);
-  if (auto done = query.BindBlob(keys.data(), keys.size()).Run(); !done) return Fail(done.error());
+  const std::string keys = EncodeKeys(session.keys, added);
+  auto there = editor.Change(SessionNumber(session.id), [&](StoredSession& stored) {
+    old_end_ns = std::exchange(stored.expires_boot_ns, session.expires_boot_ns);
+    stored.policy = session.policy;
+    stored.limits = session.limits;
+    stored.usage = session.usage;
+    stored.keys = keys;
+  });
+  if (!there) return Fail(there.error());
+  if (!*there) return Fail(fmt::format("session {} is gone", session.id));
   return old_end_ns;
 }
 
@@ -109,13 +113,15 @@ Outcome SessionStore::UpdateAll(std::span<const SessionUpdate> updates,
   auto update = [&]() -> Outcome {
     auto transaction = Transaction::Begin(*database_);
     if (!transaction) return Fail(transaction.error());
+    SessionBlocks::Editor editor(blocks_);
     for (const auto& [session, added] : updates) {
       if (auto done = IndexKeys(*session, added); !done) return done;
       ++indexed;
-      auto old_end = UpdateSession(*session, added);
+      auto old_end = UpdateSession(editor, *session, added);
       if (!old_end) return Fail(old_end.error());
       old_ends.push_back(*old_end);
     }
+    if (auto done = editor.Finish(); !done) return done;
     for (const RequestRecord& request : requests)
       if (auto done = InsertRequest(&request); !done) return done;
     return (*transaction)->Commit();
@@ -138,8 +144,10 @@ Outcome SessionStore::Shrink(const Session& session, std::span<const SessionKey>
                              const std::string& request_id) {
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
-  auto old_end = UpdateSession(session, {});
+  SessionBlocks::Editor editor(blocks_);
+  auto old_end = UpdateSession(editor, session, {});
   if (!old_end) return Fail(old_end.error());
+  if (auto done = editor.Finish(); !done) return done;
   for (const SessionKey& entry : removed)
     if (auto done = DeleteAccount(session.zone, entry.key); !done) return done;
   if (auto done = DeleteRequest(request_id); !done) return done;
@@ -155,19 +163,18 @@ Outcome SessionStore::DeleteRequest(const std::string& id) {
   return query.Bind(id).Run();
 }
 
-Outcome SessionStore::DeleteSession(int64_t number, std::vector<Deleted>& deleted) {
-  Query query(*database_, delete_session_.get());
-  query.Bind(number);
-  for (;;) {
-    auto row = query.Step();
-    if (!row) return Fail(row.error());
-    if (!*row) return {};
-    auto keys = DecodeKeys(query.Blob(2));
+Outcome SessionStore::DeleteSession(SessionBlocks::Editor& editor, int64_t number,
+                                    std::vector<Deleted>& deleted) {
+  auto there = editor.Remove(number, [&](const StoredSession& stored) -> Outcome {
+    auto keys = DecodeKeys(stored.keys);
     if (!keys) return Fail(keys.error());
-    deleted.push_back({number, query.Integer(0), query.Text(1), std::move(*keys)});
+    deleted.push_back({number, stored.expires_boot_ns, std::string(stored.zone), std::move(*keys)});
     for (const SessionKey& entry : deleted.back().keys)
-      if (auto done = DeleteAccount(deleted.back().zone, entry.key); !done) return done;
-  }
+      if (auto done = DeleteAccount(stored.zone, entry.key); !done) return done;
+    return {};
+  });
+  if (!there) return Fail(there.error());
+  return {};
 }
 
 void SessionStore::Forget(std::span<const Deleted> deleted) {
@@ -181,7 +188,9 @@ Outcome SessionStore::Retract(const std::string& id, const std::string& request_
   std::vector<Deleted> deleted;
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
-  if (auto done = DeleteSession(SessionNumber(id), deleted); !done) return done;
+  SessionBlocks::Editor editor(blocks_);
+  if (auto done = DeleteSession(editor, SessionNumber(id), deleted); !done) return done;
+  if (auto done = editor.Finish(); !done) return done;
   if (auto done = DeleteRequest(request_id); !done) return done;
   if (auto done = (*transaction)->Commit(); !done) return done;
   Forget(deleted);
@@ -193,32 +202,30 @@ Outcome SessionStore::DeleteAll(std::span<const Session> sessions) {
   std::vector<Deleted> deleted;
   auto transaction = Transaction::Begin(*database_);
   if (!transaction) return Fail(transaction.error());
+  SessionBlocks::Editor editor(blocks_);
   for (const Session& session : sessions)
-    if (auto done = DeleteSession(SessionNumber(session.id), deleted); !done) return done;
+    if (auto done = DeleteSession(editor, SessionNumber(session.id), deleted); !done) return done;
+  if (auto done = editor.Finish(); !done) return done;
   if (auto done = (*transaction)->Commit(); !done) return done;
   Forget(deleted);
   return {};
 }
 
 // The slots of one session's keys.
-Outcome SessionStore::SaveSlots(std::span<const SlotUpdate> updates) {
-  const int64_t number = updates.front().session;
-  std::vector<SessionKey> keys;
-  {
-    Query query(*database_, keys_of_.get());
-    auto row = query.Bind(number).Step();
-    if (!row) return Fail(row.error());
-    if (!*row) return {};
-    auto stored = DecodeKeys(query.Blob(0));
-    if (!stored) return Fail(stored.error());
-    keys = std::move(*stored);
-  }
-  for (SessionKey& entry : keys)
-    for (const SlotUpdate& update : updates)
-      if (update.key == entry.key) entry.slot = update.slot;
-  Query query(*database_, save_keys_.get());
-  std::string blob = EncodeKeys(keys);
-  return query.Bind(number).BindBlob(blob.data(), blob.size()).Run();
+Outcome SessionStore::SaveSlots(SessionBlocks::Editor& editor,
+                                std::span<const SlotUpdate> updates) {
+  Outcome decoded;
+  std::string blob;
+  auto there = editor.Change(updates.front().session, [&](StoredSession& stored) {
+    auto keys = DecodeKeys(stored.keys);
+    if (!keys) return void(decoded = Fail(keys.error()));
+    for (SessionKey& entry : *keys)
+      for (const SlotUpdate& update : updates)
+        if (update.key == entry.key) entry.slot = update.slot;
+    stored.keys = blob = EncodeKeys(*keys);
+  });
+  if (!there) return Fail(there.error());
+  return decoded;
 }
 
 Outcome SessionStore::Save(const Saved& saved) {
@@ -228,18 +235,21 @@ Outcome SessionStore::Save(const Saved& saved) {
   if (!transaction) return Fail(transaction.error());
   for (const KeyUpdate& update : saved.keys)
     if (auto done = SaveAccount(update.zone, *update.key); !done) return done;
+  SessionBlocks::Editor editor(blocks_);
   for (const UsageUpdate& update : saved.usages) {
-    Query query(*database_, save_usage_.get());
-    query.Bind(update.session).Bind(int64_t{update.limits});
-    BindUsage(query, update.usage);
-    if (auto done = query.Run(); !done) return done;
+    auto there = editor.Change(update.session, [&](StoredSession& stored) {
+      stored.limits = update.limits;
+      stored.usage = update.usage;
+    });
+    if (!there) return Fail(there.error());
   }
   for (size_t i = 0; i < saved.slots.size();) {
     size_t end = i + 1;
     while (end < saved.slots.size() && saved.slots[end].session == saved.slots[i].session) ++end;
-    if (auto done = SaveSlots(saved.slots.subspan(i, end - i)); !done) return done;
+    if (auto done = SaveSlots(editor, saved.slots.subspan(i, end - i)); !done) return done;
     i = end;
   }
+  if (auto done = editor.Finish(); !done) return done;
   for (const auto& [key, value] : saved.metas)
     if (auto done = SetMeta(key, value); !done) return done;
   return (*transaction)->Commit();

@@ -17,9 +17,6 @@ constexpr size_t kSavedInACommit = 1024;
 constexpr uint32_t kLookedAtInALock = 65536;
 constexpr uint32_t kLookedAtForSpent = 1 << 20;  // rows a second; more take as many seconds
 
-// Numbers of ids that an earlier narthexd made at random: no clock reaches them.
-constexpr int64_t kLargestTime = int64_t{1} << 62;
-
 }  // namespace
 
 // ---- the start -----------------------------------------------------------------------------
@@ -153,9 +150,7 @@ Result<ReconcileReport> Sessions::Start(const std::vector<PolicyConfig>& policie
   std::lock_guard lock(mutex_);
   const int64_t now_ns = clock_.BootNs();
   if (auto applied = policies_.Assign(policies, now_ns); !applied) return Fail(applied.error());
-  auto last = store_.LastNumber();
-  if (!last) return Fail(last.error());
-  last_number_ = *last < kLargestTime ? *last : 0;
+  last_number_ = store_.LastNumber();
   if (auto forgotten = ForgetExpired(now_ns); !forgotten) return Fail(forgotten.error());
   auto restored = ReadStore(now_ns);
   if (!restored) return Fail(restored.error());

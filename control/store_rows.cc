@@ -2,7 +2,10 @@
 #include "control/store_rows.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <type_traits>
 
 namespace narthex {
 namespace {
@@ -19,6 +22,25 @@ Entry EntryOf(const SessionKey& from) {
   for (size_t i = 0; i < 4; ++i) entry[kSlotAt + i] = static_cast<uint8_t>(from.slot >> (8 * i));
   std::copy(from.bound.bytes.begin(), from.bound.bytes.end(), entry.begin() + kBoundAt);
   return entry;
+}
+
+constexpr size_t kUsageBytes = 20;
+constexpr size_t kHeadBytes = 33;
+constexpr uint8_t kHasUsage = 1;
+
+template <typename T>
+void Put(T value, char*& at) {
+  for (size_t i = 0; i < sizeof(T); ++i)
+    *at++ = static_cast<char>(static_cast<std::make_unsigned_t<T>>(value) >> (8 * i));
+}
+
+template <typename T>
+T Get(const char*& at) {
+  std::make_unsigned_t<T> value = 0;
+  for (size_t i = 0; i < sizeof(T); ++i)
+    value |= static_cast<std::make_unsigned_t<T>>(
+        static_cast<std::make_unsigned_t<T>>(static_cast<uint8_t>(*at++)) << (8 * i));
+  return static_cast<T>(value);
 }
 
 }  // namespace
@@ -73,6 +95,61 @@ Result<std::vector<SessionKey>> DecodeKeys(std::string_view blob) {
   return keys;
 }
 
+void AppendSession(const StoredSession& session, std::string& block) {
+  const std::string_view texts[] = {session.zone, session.creator, session.policy, session.keys};
+  const bool has_usage = session.usage != Usage{};
+  std::array<char, kHeadBytes + kUsageBytes> head;
+  char* at = head.data();
+  Put(static_cast<uint8_t>(has_usage ? kHasUsage : 0), at);
+  for (int64_t number : {session.number, session.created_wall_ns, session.expires_boot_ns})
+    Put(number, at);
+  Put(session.limits, at);
+  // Names are short and a session has few keys; one that is not cannot have come so far.
+  if (std::any_of(std::begin(texts), std::end(texts) - 1,
+                  [](auto text) { return text.size() > 255; }) ||
+      session.keys.size() % kEntryBytes != 0 || session.keys.size() / kEntryBytes > 255)
+    std::abort();
+  for (std::string_view name : {session.zone, session.creator, session.policy})
+    Put(static_cast<uint8_t>(name.size()), at);
+  Put(static_cast<uint8_t>(session.keys.size() / kEntryBytes), at);
+  if (has_usage) {
+    Put(session.usage.bytes_up, at);
+    Put(session.usage.bytes_down, at);
+    Put(session.usage.last_seen_s, at);
+  }
+  block.append(head.data(), at);
+  for (std::string_view text : texts) block.append(text);
+}
+
+Result<StoredSession> TakeSession(std::string_view& block) {
+  StoredSession session;
+  const char* at = block.data();
+  if (block.size() < kHeadBytes) return Fail("a session is damaged");
+  const bool has_usage = Get<uint8_t>(at) == kHasUsage;
+  for (int64_t* number : {&session.number, &session.created_wall_ns, &session.expires_boot_ns})
+    *number = Get<int64_t>(at);
+  session.limits = Get<uint32_t>(at);
+  size_t sizes[4];
+  for (size_t& size : sizes) size = Get<uint8_t>(at);
+  sizes[3] *= kEntryBytes;
+  size_t whole = kHeadBytes + (has_usage ? kUsageBytes : 0);
+  for (size_t size : sizes) whole += size;
+  if (block.size() < whole) return Fail("a session is damaged");
+  if (has_usage) {
+    session.usage.bytes_up = Get<uint64_t>(at);
+    session.usage.bytes_down = Get<uint64_t>(at);
+    session.usage.last_seen_s = Get<uint32_t>(at);
+  }
+  std::string_view* const texts[] = {&session.zone, &session.creator, &session.policy,
+                                     &session.keys};
+  for (size_t i = 0; i < 4; ++i) {
+    *texts[i] = {at, sizes[i]};
+    at += sizes[i];
+  }
+  block.remove_prefix(whole);
+  return session;
+}
+
 Query& BindKey(Query& query, const Key& key) {
   auto blob = BlobOf(key);
   return query.BindBlob(blob.data(), blob.size());
@@ -82,11 +159,6 @@ void BindCounters(Query& query, const SessionCounters& counters) {
   for (uint64_t value : {counters.packets_up, counters.bytes_up, counters.packets_down,
                          counters.bytes_down, counters.first_seen_ns, counters.last_seen_ns})
     query.Bind(static_cast<int64_t>(value));
-}
-
-void BindUsage(Query& query, const Usage& usage) {
-  query.Bind(static_cast<int64_t>(usage.bytes_up)).Bind(static_cast<int64_t>(usage.bytes_down));
-  query.Bind(int64_t{usage.last_seen_s});
 }
 
 }  // namespace narthex

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How keys stand in the rows of the session store.
+// How sessions and keys stand in the rows of the session store.
 #ifndef NARTHEX_CONTROL_STORE_ROWS_H
 #define NARTHEX_CONTROL_STORE_ROWS_H
 
@@ -27,9 +27,24 @@ Result<Key> KeyOfBlob(std::string_view blob);
 std::string EncodeKeys(std::span<const SessionKey> keys, std::span<const SessionKey> more = {});
 Result<std::vector<SessionKey>> DecodeKeys(std::string_view blob);
 
+// A session as its row has it. The views hold as long as the bytes they came from.
+struct StoredSession {
+  int64_t number = 0;
+  int64_t created_wall_ns = 0;
+  int64_t expires_boot_ns = 0;
+  uint32_t limits = 0;
+  Usage usage;  // in the row only if it is not zero
+  std::string_view zone, creator, policy;
+  std::string_view keys;  // EncodeKeys
+};
+
+// Numbers are little-endian; what has no fixed length stands behind its length.
+void AppendSession(const StoredSession& session, std::string& block);
+// Takes the first session off the block's front.
+Result<StoredSession> TakeSession(std::string_view& block);
+
 Query& BindKey(Query& query, const Key& key);
 void BindCounters(Query& query, const SessionCounters& counters);
-void BindUsage(Query& query, const Usage& usage);
 
 }  // namespace narthex
 

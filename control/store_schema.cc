@@ -10,29 +10,24 @@
 #include <vector>
 
 #include "bpf/abi.h"
+#include "control/session_blocks.h"
+#include "control/session_store.h"
 #include "control/store_rows.h"
 
 namespace narthex {
 namespace {
 
-// 1: addresses only, ids as text. 2: keys of all kinds, policies. 3: a login is one row.
-constexpr int64_t kVersion = 3;
+// 1: addresses only, ids as text. 2: keys of all kinds, policies. 3: a login is one row. 4: those
+// of a crowd share one.
+constexpr int64_t kVersion = 4;
 
-// Ids ascend with time, so rows are appended. `keys` is as in store_rows.h; an account is there
-// once its key has counted something.
+// Ids ascend with time, so rows are appended; what is in them, session_blocks.h says. An account is
+// there once its key has counted something.
 constexpr char kSchema[] = R"sql(
-CREATE TABLE session (
-  id INTEGER PRIMARY KEY,
-  zone TEXT NOT NULL,
-  creator TEXT NOT NULL,
-  created_wall_ns INTEGER NOT NULL,
-  expires_boot_ns INTEGER NOT NULL,
-  policy TEXT NOT NULL,
-  limits INTEGER NOT NULL,
-  used_up INTEGER NOT NULL, used_down INTEGER NOT NULL,
-  used_seen_s INTEGER NOT NULL,
-  keys BLOB NOT NULL
-);
+CREATE TABLE session (first INTEGER PRIMARY KEY, sessions BLOB NOT NULL);
+)sql";
+
+constexpr char kAccountSchema[] = R"sql(
 CREATE TABLE account (
   zone TEXT NOT NULL,
   key BLOB NOT NULL,
@@ -51,6 +46,21 @@ CREATE TABLE request (
   session_id TEXT NOT NULL,
   made_boot_ns INTEGER NOT NULL
 ) WITHOUT ROWID;
+)sql";
+
+constexpr char kSchema3[] = R"sql(
+CREATE TABLE session (
+  id INTEGER PRIMARY KEY,
+  zone TEXT NOT NULL,
+  creator TEXT NOT NULL,
+  created_wall_ns INTEGER NOT NULL,
+  expires_boot_ns INTEGER NOT NULL,
+  policy TEXT NOT NULL,
+  limits INTEGER NOT NULL,
+  used_up INTEGER NOT NULL, used_down INTEGER NOT NULL,
+  used_seen_s INTEGER NOT NULL,
+  keys BLOB NOT NULL
+);
 )sql";
 
 constexpr char kSchema2[] = R"sql(
@@ -179,8 +189,8 @@ INSERT INTO account SELECT zone, key, packets_up, bytes_up, packets_down, bytes_
 DROP TABLE session_key;
 DROP TABLE old_session;
 )sql";
-  if (auto done = database.Execute(kMove); !done) return done;
-  if (auto done = database.Execute(kSchema); !done) return done;
+  for (const char* sql : {kMove, kSchema3, kAccountSchema})
+    if (auto done = database.Execute(sql); !done) return done;
   auto all = database.Prepare("SELECT id FROM old_session ORDER BY id");
   auto keys_of =
       database.Prepare("SELECT key, slot, bound FROM session_key WHERE session_id=? ORDER BY key");
@@ -206,15 +216,56 @@ DROP TABLE old_session;
   return database.Execute(kFinish);
 }
 
+// What the rows of version 3 say, in blocks. Ids above kLargestNumber may come with others
+// between them one day: each has a block of its own.
+Outcome CopyVersion3(Database& database) {
+  SessionBlocks blocks(database);
+  if (auto prepared = blocks.Prepare(); !prepared) return prepared;
+  auto all = database.Prepare("SELECT * FROM old_session ORDER BY id");
+  if (!all) return Fail(all.error());
+  Query row(database, all->get());
+  SessionBlocks::Writer writer(blocks);
+  for (;;) {
+    auto there = row.Step();
+    if (!there) return Fail(there.error());
+    if (!*there) return writer.Finish();
+    const int64_t number = row.Integer(0);
+    if (number > kLargestNumber)
+      if (auto done = writer.Finish(); !done) return done;
+    auto added =
+        writer.Add({number,
+                    row.Integer(3),
+                    row.Integer(4),
+                    static_cast<uint32_t>(row.Integer(6)),
+                    {static_cast<uint64_t>(row.Integer(7)), static_cast<uint64_t>(row.Integer(8)),
+                     static_cast<uint32_t>(row.Integer(9))},
+                    row.Blob(1),
+                    row.Blob(2),
+                    row.Blob(5),
+                    row.Blob(10)});
+    if (!added) return added;
+  }
+}
+
+Outcome FromVersion3(Database& database) {
+  if (auto done = database.Execute("ALTER TABLE session RENAME TO old_session"); !done) return done;
+  if (auto done = database.Execute(kSchema); !done) return done;
+  if (auto done = CopyVersion3(database); !done) return done;
+  return database.Execute("DROP TABLE old_session");
+}
+
 // From `version`, step by step, to the newest.
 Outcome Bring(Database& database, int64_t version) {
   if (version == 0) {
-    if (auto made = database.Execute(kCommonSchema); !made) return made;
-    return database.Execute(kSchema);
+    for (const char* schema : {kCommonSchema, kAccountSchema, kSchema})
+      if (auto made = database.Execute(schema); !made) return made;
+    return {};
   }
-  if (version == 1)
+  if (version < 2)
     if (auto done = FromVersion1(database); !done) return done;
-  return FromVersion2(database);
+  if (version < 3)
+    if (auto done = FromVersion2(database); !done) return done;
+  return FromVersion3(database);
 }
 
 }  // namespace

@@ -296,16 +296,17 @@ TEST_F(SessionStoreTest, AnUpdateThatFailsChangesNeitherKeysNorEnds) {
 
 TEST_F(SessionStoreTest, CountsAndFindsWhatIsOverInTheOrderOfEnds) {
   auto store = Open();
+  int64_t number = 0;
   for (int64_t seconds : {90, 30, 60})
-    ASSERT_TRUE(store->Insert(Make(SessionId(seconds), fmt::format("10.51.1.{}", seconds), seconds),
-                              nullptr));
+    ASSERT_TRUE(store->Insert(
+        Make(SessionId(++number), fmt::format("10.51.1.{}", seconds), seconds), nullptr));
   EXPECT_EQ(store->Count(clock.boot_ns), 3u);
   clock.Advance(60);
   EXPECT_EQ(store->Count(clock.boot_ns), 1u);
   auto expired = store->Expired(clock.boot_ns, 10);
   ASSERT_EQ(expired->size(), 2u);
-  EXPECT_EQ((*expired)[0].id, SessionId(30));
-  EXPECT_EQ((*expired)[1].id, SessionId(60));
+  EXPECT_EQ((*expired)[0].id, SessionId(2));
+  EXPECT_EQ((*expired)[1].id, SessionId(3));
   ASSERT_TRUE(store->DeleteAll(*expired));
   EXPECT_TRUE(store->Expired(clock.boot_ns, 10)->empty());
   EXPECT_EQ(Open()->Count(clock.boot_ns), 1u);
