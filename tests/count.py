@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counts single test cases for tests/run.
 
-  count.py collect BUILD OUT          results of `meson test` in BUILD -> OUT/cases.json
+  count.py collect OUT                 OUT/meson.json of `meson test`, OUT/*.xml of its programs -> OUT/cases.json
   count.py statuses OUT                lines `fuzz NAME STATUS` of OUT/log -> OUT/cases.json
   count.py sum [--no-skips] RESULTS   adds up RESULTS/**/cases.json and RESULTS/*.xml (pytest)
 
 A GoogleTest program counts as its cases. One that crashed counts as one failure more than its
-report shows, and a program without a report as one case.
+report shows; one without a report has failed.
 """
 import json
 import pathlib
@@ -35,20 +35,7 @@ def read_report(path):
     return [(f"{case.get('classname')}.{case.get('name')}", case_result(case)) for case in root.iter("testcase")]
 
 
-def gtest_report(build, out, command):
-    """Where a GoogleTest program wrote its report: told by Meson on its command line, or by us."""
-    for word in command:
-        told = re.fullmatch(r"--gtest_output=xml:(.+)", word)
-        if told:
-            return pathlib.Path(build) / told[1]
-    for word in command:
-        asked = pathlib.Path(out) / (pathlib.Path(word).name + ".xml")
-        if asked.exists():
-            return asked
-    return None
-
-
-def collect(build, out):
+def collect(out):
     cases = []
     log = pathlib.Path(out) / "meson.json"
     for line in log.read_text().split("\n") if log.exists() else []:
@@ -56,11 +43,11 @@ def collect(build, out):
             continue
         test = json.loads(line)
         result = MESON_RESULTS.get(test["result"], FAILED)
-        report = gtest_report(build, out, test.get("command", []))
-        found = read_report(report) if report else None
-        if found:
-            cases += [[f"{test['name']}: {name}", outcome] for name, outcome in found]
-        if not found or (result == FAILED and FAILED not in (outcome for _, outcome in found)):
+        found = read_report(pathlib.Path(out) / (pathlib.Path(test["command"][0]).name + ".xml")) or []
+        cases += [[f"{test['name']}: {name}", outcome] for name, outcome in found]
+        if not found:
+            cases.append([f"{test['name']}: no report", FAILED])
+        elif result == FAILED and FAILED not in (outcome for _, outcome in found):
             cases.append([test["name"], result])
     if not cases:
         cases.append(["meson test ran nothing", FAILED])
@@ -91,7 +78,7 @@ def add_up(results, no_skips):
 
 if __name__ == "__main__":
     if sys.argv[1] == "collect":
-        collect(sys.argv[2], sys.argv[3])
+        collect(sys.argv[2])
     elif sys.argv[1] == "statuses":
         statuses(sys.argv[2])
     else:
