@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <set>
 #include <unordered_map>
 
 #include "control/config_values.h"
@@ -45,41 +47,81 @@ bool Covers(const RuleConfig& wide, const RuleConfig& narrow) {
   return true;
 }
 
-// Earlier rules that can cover a rule: by a host that both name, or without any.
+// Earlier rules that can cover a rule. Each hangs on the texts of one of its fields, that whose
+// texts the fewest rules hang on yet; a rule that it covers has a text there, which leads to it.
 class Earlier {
  public:
   void Add(const RuleConfig& rule) {
-    const RulePatterns& host = rule.fields[kHostField];
-    if (!host.texts[kGlobKind].empty() || !host.texts[kRegexKind].empty() || host.empty()) {
-      // Each rule is compared with all of them.
-      if (anywhere_.size() < 1000) anywhere_.push_back(&rule);
+    size_t best = kRuleFields.size(), fewest = 0;
+    for (size_t field = 0; field < kRuleFields.size(); ++field) {
+      if (rule.fields[field].empty()) continue;
+      const size_t most = LongestList(rule, field);
+      if (best != kRuleFields.size() && most >= fewest) continue;
+      best = field;
+      fewest = most;
+    }
+    if (best == kRuleFields.size()) {
+      if (all_ == nullptr) all_ = &rule;
       return;
     }
-    for (size_t kind : {kExactKind, kSuffixKind})
-      for (const std::string& text : host.texts[kind]) by_host_[text].push_back(&rule);
+    ForEachText(rule, best, [&](size_t kind, const std::string& text) {
+      lists_[Name(best, kind, text)].push_back(&rule);
+      if (kind == kSuffixKind) suffix_lengths_[best].insert(text.size());
+    });
   }
+
   const RuleConfig* Covering(const RuleConfig& rule) const {
-    for (const RuleConfig* one : anywhere_)
-      if (Covers(*one, rule)) return one;
-    const RulePatterns& host = rule.fields[kHostField];
-    for (size_t kind : {kExactKind, kSuffixKind})
-      if (!host.texts[kind].empty()) return CoveringHost(rule, host.texts[kind][0]);
+    if (all_ != nullptr) return all_;
+    for (size_t field = 0; field < kRuleFields.size(); ++field)
+      for (size_t kind = 0; kind < kPatternKinds.size(); ++kind) {
+        const auto& texts = rule.fields[field].texts[kind];
+        if (texts.empty()) continue;
+        // What covers the rule covers each of its texts: one of the field is enough.
+        if (const RuleConfig* wide = CoveringAt(rule, field, kind, texts.front())) return wide;
+        break;
+      }
     return nullptr;
   }
 
  private:
-  const RuleConfig* CoveringHost(const RuleConfig& rule, std::string_view host) const {
-    for (;;) {
-      if (auto found = by_host_.find(std::string(host)); found != by_host_.end())
-        for (const RuleConfig* one : found->second)
-          if (Covers(*one, rule)) return one;
-      size_t dot = host.find('.');
-      if (dot == host.npos) return nullptr;
-      host.remove_prefix(dot + 1);
-    }
+  static std::string Name(size_t field, size_t kind, std::string_view text) {
+    return fmt::format("{}{}{}", field, kind, text);
   }
-  std::vector<const RuleConfig*> anywhere_;
-  std::unordered_map<std::string, std::vector<const RuleConfig*>> by_host_;
+  template <typename Visit>
+  static void ForEachText(const RuleConfig& rule, size_t field, Visit visit) {
+    for (size_t kind = 0; kind < kPatternKinds.size(); ++kind)
+      for (const std::string& text : rule.fields[field].texts[kind]) visit(kind, text);
+  }
+  size_t LongestList(const RuleConfig& rule, size_t field) const {
+    size_t most = 0;
+    ForEachText(rule, field, [&](size_t kind, const std::string& text) {
+      auto found = lists_.find(Name(field, kind, text));
+      if (found != lists_.end()) most = std::max(most, found->second.size());
+    });
+    return most;
+  }
+  const RuleConfig* CoveringAt(const RuleConfig& rule, size_t field, size_t kind,
+                               std::string_view text) const {
+    if (const RuleConfig* wide = InList(rule, Name(field, kind, text))) return wide;
+    if (kind > kSuffixKind) return nullptr;
+    for (size_t length : suffix_lengths_[field]) {
+      if (length > text.size()) break;
+      const std::string_view end = text.substr(text.size() - length);
+      if (const RuleConfig* wide = InList(rule, Name(field, kSuffixKind, end))) return wide;
+    }
+    return nullptr;
+  }
+  const RuleConfig* InList(const RuleConfig& rule, const std::string& name) const {
+    auto found = lists_.find(name);
+    if (found == lists_.end()) return nullptr;
+    for (const RuleConfig* one : found->second)
+      if (Covers(*one, rule)) return one;
+    return nullptr;
+  }
+
+  const RuleConfig* all_ = nullptr;  // asks nothing
+  std::unordered_map<std::string, std::vector<const RuleConfig*>> lists_;
+  std::array<std::set<size_t>, kRuleFields.size()> suffix_lengths_;
 };
 
 void LintProbes(const Config& config, std::vector<std::string>& warnings) {
