@@ -68,15 +68,10 @@ HostChain::HostChain(std::string_view host) {
     end -= there;
     const uint64_t text = LowerWord(LoadWord(host, end, there));
     std::memcpy(text_ + 8 * word, &text, 8);
-    for (uint64_t dots = ZeroBytes(text ^ kOnes * '.'); dots;) {
-      const auto dot = static_cast<size_t>(63 - std::countl_zero(dots)) / 8;
-      dots &= ~(uint64_t{0x80} << 8 * dot);
-      // One that begins with the word behind is whole words.
-      if (dot == 7) {
-        Add(8 * (word + 1), after);
-      } else {
-        Add(8 * word + dot + 1, after + (text >> 8 * (dot + 1) << 8 * (dot + 1)) * kKeys[word]);
-      }
+    for (uint64_t dots = ZeroBytes(text ^ kOnes * '.'); dots; dots &= dots - 1) {
+      const uint64_t up_to_dot = dots ^ (dots - 1);
+      const auto dot = static_cast<size_t>(std::countr_zero(dots)) / 8;
+      Add(8 * word + dot + 1, after + (text & ~up_to_dot) * kKeys[word]);
     }
     after += text * kKeys[word];
   }

@@ -75,7 +75,7 @@ class ControlFinder {
         mask = mask_;
       }
       at += __builtin_ctzll(mask);
-      if (*at != '\t') return at;
+      if (*at == '\r' || (IsControl(*at) && *at != '\t')) return at;
       at++;
     }
   }
@@ -118,12 +118,12 @@ class ControlFinder {
   }
 
 #ifdef __SSE2__
+  // One more brings 0x7f to the others: then all of them lie below 0x21, as signed bytes.
   static uint64_t Mask16(const char* at) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
-    const __m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
-    const __m128i control = _mm_or_si128(low, del);
-    return static_cast<uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(control)));
+    const __m128i moved = _mm_add_epi8(bytes, _mm_set1_epi8(1));
+    const __m128i below = _mm_subs_epi8(moved, _mm_set1_epi8(0x21));
+    return static_cast<uint64_t>(static_cast<unsigned>(_mm_movemask_epi8(below)));
   }
 #endif
 
@@ -151,6 +151,21 @@ inline const char* FindNotVisible(const char* at, const char* end) {
   return at;
 }
 
+// First `wanted` in [at, end), else end. What lies between `end` and `readable` may be read, too.
+inline const char* FindChar(char wanted, const char* at, const char* end, const char* readable) {
+#ifdef __SSE2__
+  for (; readable - at >= 16; at += 16) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+    const int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted)));
+    if (mask) return std::min(at + __builtin_ctz(static_cast<unsigned>(mask)), end);
+    if (end - at <= 16) return end;
+  }
+#else
+  static_cast<void>(readable);
+#endif
+  return std::find(at, end, wanted);
+}
+
 #ifdef __SSSE3__
 // Bit h of entry l: the character with high half h and low half l is of the class.
 constexpr std::array<uint8_t, 16> MakeHalves(CharClass wanted) {
@@ -166,28 +181,51 @@ template <CharClass kWanted>
 inline constexpr std::array<uint8_t, 16> kHalves = MakeHalves(kWanted);
 #endif
 
-// First byte in [at, end) that is not of an ASCII class; else end. What lies between `end` and
-// `readable` may be read, too.
+// First byte in [at, end) that is not of an ASCII class; else end.
 template <CharClass kWanted>
-inline const char* FindNot(const char* at, const char* end, const char* readable) {
+inline const char* FindNot(const char* at, const char* end) {
 #ifdef __SSSE3__
   const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kHalves<kWanted>.data()));
   const __m128i bits = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
   const __m128i low_half = _mm_set1_epi8(15);
-  for (; readable - at >= 16; at += 16) {
+  for (; end - at >= 16; at += 16) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     const __m128i high = _mm_and_si128(_mm_srli_epi16(bytes, 4), low_half);
     const __m128i wanted = _mm_and_si128(_mm_shuffle_epi8(halves, _mm_and_si128(bytes, low_half)),
                                          _mm_shuffle_epi8(bits, high));
     const int other = _mm_movemask_epi8(_mm_cmpeq_epi8(wanted, _mm_setzero_si128()));
-    if (other) return std::min(at + __builtin_ctz(static_cast<unsigned>(other)), end);
-    if (end - at <= 16) return end;
+    if (other) return at + __builtin_ctz(static_cast<unsigned>(other));
   }
-#else
-  static_cast<void>(readable);
 #endif
   while (at != end && Is(*at, kWanted)) at++;
   return at;
+}
+
+// The uri-host [":" port] of RFC 9110 §7.2. What lies up to `readable` may be read, too: in blocks,
+// where the host alone would be read byte by byte.
+inline bool ValidHostWithin(std::string_view host, const char* readable) {
+  const char* const end = host.data() + host.size();
+  const auto find = [&](const char* from) {
+    return std::min(FindNot<kHostChar>(from, readable), end);
+  };
+  const char* at = find(host.data());
+  if (at == end) return true;
+  if (at == host.data() && *at == '[') {
+    const char* const address = ++at;
+    while (at != end && (Is(*at, kHostChar) || *at == ':')) at++;
+    if (at - address < 3 || at == end || *at != ']') return false;
+    at++;
+  } else {
+    for (; at != end && *at == '%'; at = find(at + 3)) {
+      if (end - at < 3 || !Is(at[1], kHexChar) || !Is(at[2], kHexChar)) return false;
+    }
+  }
+  if (at == end) return true;
+  if (*at != ':' || end - at > 6) return false;
+  for (at++; at != end; at++) {
+    if (!Is(*at, kDigitChar)) return false;
+  }
+  return true;
 }
 
 // Compares with a lower-case ASCII word, ignoring the case of `text`.

@@ -19,29 +19,6 @@ constexpr size_t kTellingBytes = 4;
 constexpr uint8_t kTlsHandshakeRecord = 0x16;
 constexpr uint8_t kTlsMajorVersion = 3;
 
-// The same as ValidHost; what lies up to `readable` may be read, too.
-bool ValidHostWithin(std::string_view host, const char* readable) {
-  const char* at = host.data();
-  const char* const end = at + host.size();
-  if (at != end && *at == '[') {
-    const char* const address = ++at;
-    while (at != end && (Is(*at, kHostChar) || *at == ':')) at++;
-    if (at - address < 3 || at == end || *at != ']') return false;
-    at++;
-  } else {
-    while ((at = FindNot<kHostChar>(at, end, readable)) != end && *at == '%') {
-      if (end - at < 3 || !Is(at[1], kHexChar) || !Is(at[2], kHexChar)) return false;
-      at += 3;
-    }
-  }
-  if (at == end) return true;
-  if (*at != ':' || end - at > 6) return false;
-  for (at++; at != end; at++) {
-    if (!Is(*at, kDigitChar)) return false;
-  }
-  return true;
-}
-
 // Reads one request; each step returns kNone and advances, or says what is wrong. A step that
 // meets the end of the input sets incomplete_.
 class Reader {
@@ -109,7 +86,7 @@ class Reader {
       at_ += kUsual.size();
       return HttpError::kNone;
     }
-    at_ = FindNot<kTokenChar>(at_, end_, end_);
+    at_ = FindNot<kTokenChar>(at_, end_);
     const auto bytes = static_cast<size_t>(at_ - start);
     if (bytes > kMaxMethodBytes) return HttpError::kNotHttp;
     if (AtEnd()) return HttpError::kNone;
@@ -207,7 +184,8 @@ class Reader {
     }
     if (target[0] == '/') {
       request_.target_form = TargetForm::kOrigin;
-      request_.path = target.substr(0, target.find('?'));
+      const char* const target_end = target.data() + target.size();
+      request_.path = {target.data(), FindChar('?', target.data(), target_end, end_)};
       return HttpError::kNone;
     }
     if (target == "*") {
@@ -240,16 +218,18 @@ class Reader {
     const char* at = at_;  // the compiler cannot keep the member in a register
     while (true) {
       const char* const name = at;
-      at = FindNot<kTokenChar>(name, end_, end_);
+      // A token has no controls: the line's end does not wait for that of its name.
+      const char* line_end = controls.Find(name);
+      at = FindNot<kTokenChar>(name, end_);
       const auto name_bytes = static_cast<size_t>(at - name);
       // Space before the colon, obs-fold and lines without a name end here (RFC 9112 §5.1, §5.2).
       if (at == end_ || *at != ':' || name_bytes == 0) {
         at_ = at;
         return AtEnd() ? HttpError::kNone : name_bytes ? HttpError::kBadRequest : EndFields();
       }
-      const char* line_end = controls.Find(++at);
+      at++;
       at_ = line_end;
-      if (end_ - line_end >= 2 && line_end[0] == '\r' && line_end[1] == '\n') {
+      if (StartsWithCrLf(line_end)) {
         at_ += 2;
       } else {
         bool ended = false;
@@ -259,15 +239,16 @@ class Reader {
         if (!ended) return HttpError::kBadRequest;  // NUL and other controls
       }
       if (IsOfInterest(name_bytes)) {
-        // A control that is no blank follows: no need to look for the end.
-        while (IsBlank(*at)) at++;
-        while (line_end != at && IsBlank(line_end[-1])) line_end--;
         const HttpError error =
             TakeField({name, name_bytes}, {at, static_cast<size_t>(line_end - at)});
         if (error != HttpError::kNone) return error;
       }
       at = at_;
     }
+  }
+
+  bool StartsWithCrLf(const char* at) const {
+    return end_ - at >= 2 && std::memcmp(at, "\r\n", 2) == 0;
   }
 
   HttpError EndFields() {
@@ -278,18 +259,17 @@ class Reader {
     return ended ? CheckFields() : HttpError::kBadRequest;
   }
 
-  static bool IsBlank(char c) { return c == ' ' || c == '\t'; }
-
   // Whether a name of that length is among those in TakeField.
   static bool IsOfInterest(size_t name_bytes) {
     constexpr uint32_t kLengths = 1u << 4 | 1u << 6 | 1u << 10 | 1u << 14 | 1u << 15 | 1u << 17;
     return name_bytes < 32 && (kLengths >> name_bytes & 1);
   }
 
+  // `value` with its blanks, in front of which stands the colon.
   HttpError TakeField(std::string_view name, std::string_view value) {
     switch (name.size()) {
       case 4:
-        if (IsName(name, "host")) return TakeHost(value);
+        if (IsName(name, "host")) return TakeHost(Trimmed(value));
         break;
       case 6:
         if (IsName(name, "accept")) KeepFirst(request_.accept, value);
@@ -298,15 +278,13 @@ class Reader {
         if (IsName(name, "user-agent")) KeepFirst(request_.user_agent, value);
         break;
       case 14:
-        if (IsName(name, "content-length")) return TakeContentLength(value);
+        if (IsName(name, "content-length")) return TakeContentLength(Trimmed(value));
         break;
       case 15:
-        if (IsName(name, "accept-language")) {
-          KeepFirst(request_.accept_language, value);
-        }
+        if (IsName(name, "accept-language")) KeepFirst(request_.accept_language, value);
         break;
       case 17:
-        if (IsName(name, "transfer-encoding")) return TakeTransferEncoding(value);
+        if (IsName(name, "transfer-encoding")) return TakeTransferEncoding(Trimmed(value));
         break;
       default:
         break;
@@ -314,8 +292,16 @@ class Reader {
     return HttpError::kNone;
   }
 
+  static std::string_view Trimmed(std::string_view value) {
+    const char* at = value.data();
+    const char* end = at + value.size();
+    while (end[-1] == ' ' || end[-1] == '\t') end--;  // ends at the colon
+    while (at < end && (*at == ' ' || *at == '\t')) at++;
+    return {at, static_cast<size_t>(end - at)};
+  }
+
   static void KeepFirst(std::string_view& field, std::string_view value) {
-    if (!field.data()) field = value;
+    if (!field.data()) field = Trimmed(value);
   }
 
   HttpError TakeHost(std::string_view value) {
@@ -370,10 +356,21 @@ class Reader {
   std::string_view content_length_;
 };
 
+// Member by member: g++ clears the whole by `rep stos`, which takes 10 ns to begin.
+void Clear(HttpRequest& request) {
+  request.method = HttpMethod::kOther;
+  request.target_form = TargetForm::kOrigin;
+  request.minor_version = 1;
+  request.has_body = false;
+  request.method_name = request.target = request.host = request.path = {};
+  request.accept = request.accept_language = request.user_agent = {};
+  request.header_bytes = 0;
+}
+
 }  // namespace
 
 HttpResult ParseHttpRequest(std::string_view input, HttpRequest& request) {
-  request = HttpRequest{};
+  Clear(request);
   return Reader(input, request).Read();
 }
 

@@ -20,7 +20,7 @@ namespace narthex {
 inline constexpr size_t kMaxTargetBytes = 8000;
 inline constexpr size_t kMaxMethodBytes = 32;
 
-enum class HttpStatus : uint8_t {
+enum class HttpStatus : uint16_t {
   kComplete,
   kIncomplete,  // may become a request when more arrives
   kError,
@@ -56,6 +56,7 @@ struct HttpRequest {
   size_t header_bytes = 0;  // from the first byte of input to the end of the header section
 };
 
+// Four bytes, so that it is returned in a register.
 struct HttpResult {
   HttpStatus status;
   HttpError error;

@@ -20,14 +20,11 @@ namespace narthex {
 
 using ChecksumSum = uint64_t;
 
-// Brings a sum to 16 bits; not complemented.
+// Brings a sum to 16 bits; not complemented. Added to itself with its halves exchanged, a number
+// has the sum of both, end-around carry included, in its upper half.
 constexpr uint16_t ChecksumFold(ChecksumSum sum) {
-  sum = (sum >> 32) + (sum & 0xffffffff);
-  sum = (sum >> 32) + (sum & 0xffffffff);
-  sum = (sum >> 16) + (sum & 0xffff);
-  sum = (sum >> 16) + (sum & 0xffff);
-  sum = (sum >> 16) + (sum & 0xffff);
-  return static_cast<uint16_t>(sum);
+  const auto half = static_cast<uint32_t>((sum + (sum << 32 | sum >> 32)) >> 32);
+  return static_cast<uint16_t>((half + (half << 16 | half >> 16)) >> 16);
 }
 
 // The value of a checksum field (network order) over a sum with that field zero.
@@ -44,25 +41,38 @@ inline ChecksumSum ChecksumAdd(const void* data, uint32_t bytes) {
   ChecksumSum sum = 0;
 #ifdef __SSE2__
   if (bytes >= 32) {
-    // Words of even and of odd position, each in lanes of 32 bits.
-    const __m128i even_mask = _mm_set1_epi32(0xffff);
+    // One instruction adds pairs of words, as signed ones: 0x8000 is taken from each before, and
+    // given back at the end.
+    const __m128i sign = _mm_set1_epi16(INT16_MIN);
+    const __m128i one = _mm_set1_epi16(1);
+    const auto pairs = [&](const uint8_t* words) {
+      const __m128i loaded = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words));
+      return _mm_madd_epi16(_mm_xor_si128(loaded, sign), one);
+    };
     __m128i even = _mm_setzero_si128();
     __m128i odd = _mm_setzero_si128();
-    for (; bytes >= 16; bytes -= 16, at += 16) {
-      const __m128i words = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-      even = _mm_add_epi32(even, _mm_and_si128(words, even_mask));
-      odd = _mm_add_epi32(odd, _mm_srli_epi32(words, 16));
+    sum = ChecksumSum{bytes / 32} * 16 * 0x8000;
+    for (; bytes >= 32; bytes -= 32, at += 32) {
+      even = _mm_add_epi32(even, pairs(at));
+      odd = _mm_add_epi32(odd, pairs(at + 16));
     }
-    uint32_t lanes[8];
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(lanes), even);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(lanes + 4), odd);
-    for (uint32_t lane : lanes) sum += lane;
+    __m128i all = _mm_add_epi32(even, odd);
+    all = _mm_add_epi32(all, _mm_shuffle_epi32(all, _MM_SHUFFLE(1, 0, 3, 2)));
+    all = _mm_add_epi32(all, _mm_shuffle_epi32(all, _MM_SHUFFLE(2, 3, 0, 1)));
+    sum += static_cast<ChecksumSum>(int64_t{_mm_cvtsi128_si32(all)});
   }
 #endif
-  for (; bytes >= 4; bytes -= 4, at += 4) {
+  for (; bytes >= 8; bytes -= 8, at += 8) {
+    uint64_t word;
+    std::memcpy(&word, at, 8);
+    sum += (word >> 32) + (word & 0xffffffff);
+  }
+  if (bytes >= 4) {
     uint32_t word;
     std::memcpy(&word, at, 4);
     sum += word;
+    bytes -= 4;
+    at += 4;
   }
   if (bytes >= 2) {
     uint16_t word;

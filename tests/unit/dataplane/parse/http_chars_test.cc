@@ -42,35 +42,52 @@ TEST(ControlFinder, FindsWhatASearchByteByByteFinds) {
   }
 }
 
-template <CharClass kWanted>
-void CheckFindNot(std::mt19937& random) {
+// Each search of a text from `at` to `end`, of which nothing beyond `readable` is there.
+template <class Search, class Obvious>
+void Compare(Search search, Obvious obvious) {
+  std::mt19937 random(2);
   for (size_t readable = 0; readable < 100; readable++) {
     const std::vector<char> text = RandomText(random, readable);
     for (size_t end = 0; end <= readable; end++) {
       for (size_t at = 0; at <= end; at++) {
         size_t wanted = at;
-        while (wanted < end && Is(text[wanted], kWanted)) wanted++;
-        const char* found =
-            FindNot<kWanted>(text.data() + at, text.data() + end, text.data() + readable);
+        while (wanted < end && !obvious(text[wanted])) wanted++;
+        const char* found = search(text.data() + at, text.data() + end, text.data() + readable);
         ASSERT_EQ(static_cast<size_t>(found - text.data()), wanted) << at << " " << end;
       }
     }
   }
 }
 
+template <CharClass kWanted>
+void CompareFindNot() {
+  Compare([](const char* at, const char* end, const char*) { return FindNot<kWanted>(at, end); },
+          [](char c) { return !Is(c, kWanted); });
+}
+
 TEST(FindNot, FindsWhatASearchByteByByteFinds) {
-  std::mt19937 random(2);
-  CheckFindNot<kTokenChar>(random);
-  CheckFindNot<kHostChar>(random);
+  CompareFindNot<kTokenChar>();
+  CompareFindNot<kHostChar>();
 }
 
 TEST(FindNot, KnowsEveryByte) {
   for (int c = 0; c < 256; c++) {
     const std::string text(16, static_cast<char>(c));
     const char* const end = text.data() + text.size();
-    EXPECT_EQ(FindNot<kTokenChar>(text.data(), end, end) == end, Is(text[0], kTokenChar)) << c;
-    EXPECT_EQ(FindNot<kHostChar>(text.data(), end, end) == end, Is(text[0], kHostChar)) << c;
+    EXPECT_EQ(FindNot<kTokenChar>(text.data(), end) == end, Is(text[0], kTokenChar)) << c;
+    EXPECT_EQ(FindNot<kHostChar>(text.data(), end) == end, Is(text[0], kHostChar)) << c;
   }
+}
+
+TEST(FindNotVisible, FindsWhatASearchByteByByteFinds) {
+  Compare([](const char* at, const char* end, const char*) { return FindNotVisible(at, end); },
+          [](char c) { return c <= 0x20 || c >= 0x7f; });
+}
+
+TEST(FindChar, FindsWhatASearchByteByByteFinds) {
+  Compare([](const char* at, const char* end,
+             const char* readable) { return FindChar('?', at, end, readable); },
+          [](char c) { return c == '?'; });
 }
 
 }  // namespace

@@ -220,6 +220,26 @@ TEST(ParseHttpRequest, KnowsWhetherABodyFollows) {
   }
 }
 
+TEST(ParseHttpRequest, KeepsNothingOfTheRequestBefore) {
+  HttpRequest request;
+  ASSERT_EQ(
+      ParseHttpRequest("OPTIONS http://b/p HTTP/1.0\r\nHost: a\r\nAccept: b\r\nUser-Agent: c\r\n"
+                       "Accept-Language: d\r\nContent-Length: 1\r\n\r\n",
+                       request)
+          .status,
+      kComplete);
+  ASSERT_EQ(ParseHttpRequest("CONNECT e:1 HTTP/1.1\r\nHost: \t\r\n\r\n", request).status,
+            kComplete);
+  EXPECT_EQ(request.method, HttpMethod::kConnect);
+  EXPECT_EQ(request.target_form, TargetForm::kAuthority);
+  EXPECT_EQ(request.minor_version, 1);
+  EXPECT_FALSE(request.has_body);
+  for (std::string_view value :
+       {request.host, request.path, request.accept, request.accept_language, request.user_agent}) {
+    EXPECT_EQ(value, "");
+  }
+}
+
 TEST(ParseHttpRequest, RemembersHeadInErrors) {
   HttpRequest request;
   EXPECT_TRUE(ParseHttpRequest("HEAD / HTTP/1.1\r\n\r\n", request).head);
