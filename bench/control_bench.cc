@@ -60,11 +60,14 @@ class Directory {
 
 // ---- maps -----------------------------------------------------------------------------------
 
-Fd NewSessions(uint32_t entries) {
+template <class T>
+Fd NewArray(uint32_t entries) {
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
-  return Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "nxb_sessions", sizeof(uint32_t), sizeof(nx_session),
-                           entries, &options));
+  return Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "nxb_array", sizeof(uint32_t), sizeof(T), entries,
+                           &options));
 }
+
+Fd NewSessions(uint32_t entries) { return NewArray<nx_session>(entries); }
 
 Fd NewKeys(uint32_t entries) {
   LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
@@ -255,16 +258,21 @@ BENCHMARK(FindSpent)
 class MappedTable : public FakeTable {
  public:
   explicit MappedTable(const Layout& layout)
-      : FakeTable(layout), map_(NewSessions(layout.entries())) {
-    auto mapped = Mapping::Of(map_.get(), layout.entries() * sizeof(nx_session));
-    if (mapped) entries_ = std::move(*mapped);
+      : FakeTable(layout),
+        sessions_map_(NewSessions(layout.entries())),
+        accounts_map_(NewArray<nx_account>(layout.entries())) {
+    auto sessions = Mapping::Of(sessions_map_.get(), layout.entries() * sizeof(nx_session));
+    auto mapped = Mapping::Of(accounts_map_.get(), layout.entries() * sizeof(nx_account));
+    if (sessions) entries_ = std::move(*sessions);
+    if (mapped) accounts_ = std::move(*mapped);
   }
   std::span<nx_session> Entries() override { return entries_.As<nx_session>(); }
-  bool ok() const { return static_cast<bool>(entries_); }
+  std::span<nx_account> Accounts() override { return accounts_.As<nx_account>(); }
+  bool ok() const { return entries_ && accounts_; }
 
  private:
-  Fd map_;
-  Mapping entries_;
+  Fd sessions_map_, accounts_map_;
+  Mapping entries_, accounts_;
 };
 
 Config OnePool() {

@@ -9,7 +9,8 @@
  * Times are nanoseconds of CLOCK_BOOTTIME, which no wall-clock step moves.
  *
  * Who writes what:
- *   sessions, keys, garden, cookie_keys   narthexd (counters inside a session: classifier)
+ *   sessions, keys, garden, cookie_keys   narthexd (`carries`, `before`, `addresses`: classifier)
+ *   accounts                              classifier; narthexd before an entry begins
  *   policies                              narthexd
  *   limits, places                        narthexd begins a row, the classifier keeps it
  *   via                                   classifier; narthexd deletes what is stale
@@ -36,7 +37,7 @@
 #endif
 
 /* Raised when the layout or meaning of a pinned map changes; kept in `abi_version`. */
-#define NX_ABI_VERSION 3
+#define NX_ABI_VERSION 4
 
 /* ---- bounds ------------------------------------------------------------------------- */
 
@@ -226,22 +227,40 @@ NX_ASSERT_SIZE(struct nx_before, 6);
 /*
  * `sessions`: array, memory-mapped by narthexd. Entries [0, pool addresses) belong to the
  * pools, one for each address; the entries after them are handed out by narthexd and found
- * through `keys`. One cache line each.
+ * through `keys`. What judging a packet needs; `accounts` has the rest at the same index.
  */
 struct nx_session {
 	__u64 expires_ns; /* 0: not authorised; the only field that authorises */
-	__u64 packets_up;
+	__u32 limits;	  /* row of `limits`, shared by the keys of one session; 0: no limits */
+	__u32 carries;	  /* of the account's packets: up in the low half, down << NX_CARRY_DOWN */
+	__u16 begun;	  /* nx_begun of the second in which the login took effect; 0: long ago */
+	union {
+		struct nx_before before; /* of an IPv4 client without a session: a pool entry's */
+		__u16 addresses; /* rows of `via` that lead here: a MAC or line session's */
+	};
+};
+NX_ASSERT_SIZE(struct nx_session, 24);
+#define NX_CARRY_DOWN 16
+
+/* Comes round every 18 hours, which gives who sent nothing since its login another fresh minute. */
+static inline __u16 nx_begun(__u32 second)
+{
+	return (__u16)second ? (__u16)second : 1;
+}
+
+/*
+ * `accounts`: array by index in `sessions`, memory-mapped; two to a cache line. Packets are counted
+ * modulo 2^32, and how often they went round is in the session's `carries`, which few ever have.
+ */
+struct nx_account {
 	__u64 bytes_up; /* whole frames as received by the classifier, L2 header included */
-	__u64 packets_down;
 	__u64 bytes_down;
+	__u32 packets_up;
+	__u32 packets_down;
 	__u32 first_seen_s; /* 0: no packet yet */
 	__u32 last_seen_s;
-	__u32 limits;  /* row of `limits`, shared by the keys of one session; 0: no limits */
-	__u32 begun_s; /* second in which the login took effect; 0: long ago */
-	struct nx_before before; /* of an IPv4 client without a session */
-	__u16 addresses; /* rows of `via` that lead here: a MAC or line session's */
 };
-NX_ASSERT_SIZE(struct nx_session, 64);
+NX_ASSERT_SIZE(struct nx_account, 32);
 
 /*
  * `fast`: array of words, memory-mapped; bit i of the pool entries is set while entry i is known
@@ -260,8 +279,8 @@ NX_ASSERT_SIZE(struct nx_session, 64);
  */
 
 /*
- * `ledger`: packets of fast clients that are not yet in their entry, for each CPU. It is settled
- * in batches, whose cache misses overlap; the `settle` program settles the rest on request.
+ * `ledger`: packets that are not yet in their account, for each CPU. It is settled in batches,
+ * whose cache misses overlap; the `settle` program settles the rest on request.
  */
 #define NX_LEDGER_ENTRIES 1024
 #define NX_LEDGER_BATCH 64

@@ -4,7 +4,7 @@
  *
  *   fast bit set ── note in the CPU's ledger ──────────────► pass      (no cache miss)
  *   fast bit clear ── held bit clear ──────────────────────► unauthorised  (no cache miss)
- *                         └─ set ── session entry: valid? ── count there ─► pass, and set the fast
+ *                         └─ set ── session entry: valid? ── note ───────► pass, and set the fast
  *                                         └─ no ──► unauthorised            bit if the entry has
  *                                                                           no conditions
  *
@@ -27,15 +27,11 @@ enum standing {
 	FRESH, /* authorised less than NX_STICKY_S ago: narthex may still own connections of it */
 };
 
-/*
- * A client's entry in `sessions`. `fast` says that it need not be read: no conditions, and no
- * connection of before the login can be left.
- */
+/* Whose packet it is. Of a fast client's entry the index alone: it has no conditions. */
 struct account {
 	struct nx_session *session;
 	struct allowance allowance;
 	__u32 index;
-	__u8 fast;
 	__u8 by_via; /* a MAC or line session's: what its address is, `via` must be told */
 };
 
@@ -51,8 +47,8 @@ static __always_inline enum standing judge_entry(struct account *a, __u64 expire
 		return STRANGER;
 	if (a->session->limits && !open_allowance(&a->allowance, a->session->limits, clk->now_s))
 		return STRANGER;
-	/* The clock may lag a tick behind the login. */
-	if (a->session->begun_s && clk->now_s < a->session->begun_s + NX_STICKY_S)
+	/* The clock may lag a tick behind the login: by a second, and by another for the 0 that begun is not. */
+	if (a->session->begun && (__u16)(clk->now_s + 2 - a->session->begun) < NX_STICKY_S + 2)
 		return FRESH;
 	return AUTHORISED;
 }
@@ -212,9 +208,10 @@ static __always_inline enum standing find_pool_receiver(zone_constants zone,
 
 	if (index < 0)
 		return STRANGER;
-	a->fast = !zone->bind && is_fast(index);
 	a->index = index;
-	return a->fast ? AUTHORISED : find_pool_account(zone, session_at(index), index, a);
+	if (!zone->bind && is_fast(index))
+		return AUTHORISED;
+	return find_pool_account(zone, session_at(index), index, a);
 }
 
 /* Does a session authorise the client that the packet is for? The flow's client is its receiver. */
@@ -239,19 +236,16 @@ static __always_inline enum standing find_receiver(zone_constants zone, const st
  */
 static __always_inline enum nx_reason charge(struct account *a, __u32 down, const struct packet *p)
 {
-	const struct nx_clock *clk;
-	enum nx_reason reason;
+	enum nx_reason reason = UNDECIDED;
 
-	if (a->fast) {
-		note_packet(a->index, down, p->bytes);
-		return UNDECIDED;
+	if (a->allowance.limits) {
+		const struct nx_clock *clk = read_clock();
+
+		if (clk)
+			reason = spend(&a->allowance, down, p, clk->now_s);
 	}
-	clk = read_clock();
-	if (!clk || !a->session)
-		return UNDECIDED;
-	reason = spend(&a->allowance, down, p, clk->now_s);
 	if (reason == UNDECIDED)
-		count_packets(a->session, down, 1, p->bytes, clk->now_s);
+		note_packet(a->index, down, p->bytes);
 	return reason;
 }
 

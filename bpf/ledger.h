@@ -1,37 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The accounts. An entry is a cache line somewhere in a large table; read for each packet it costs
- * a cache and a TLB miss. So the packets of fast clients are noted in a ledger of this CPU, which
- * collects 64 runs of packets and settles them together, when the misses overlap.
+ * The accounts. Each is half a cache line somewhere in a large table; written for each packet it costs
+ * a cache and a TLB miss. So packets are noted in a ledger of this CPU, which collects 64 runs of
+ * packets and settles them together, when the misses overlap.
  */
 #ifndef NARTHEX_BPF_LEDGER_H
 #define NARTHEX_BPF_LEDGER_H
 
 #include "zone.h"
 
-/* Counts packets of an authorised client; several queues may share one session. `down`: 0, or
- * NX_LEDGER_DOWN for packets to the client. */
-static __always_inline void count_packets(struct nx_session *session, __u32 down, __u32 packets,
-					  __u64 bytes, __u32 now_s)
+/* Counts that a session's packets went round; exactly one of those who add sees each time. */
+static __always_inline void carry(__u32 index, __u32 was, __u32 packets, __u32 one)
 {
-	if (down) {
-		__sync_fetch_and_add(&session->packets_down, packets);
-		__sync_fetch_and_add(&session->bytes_down, bytes);
+	struct nx_session *session;
+
+	if (was + packets >= was)
+		return;
+	session = session_at(index);
+	if (session)
+		__sync_fetch_and_add(&session->carries, one);
+}
+
+/* Counts packets of an authorised client; several queues may share one session. `noted`: its index,
+ * or that | NX_LEDGER_DOWN for packets to the client. */
+static __always_inline void count_packets(__u32 noted, __u32 packets, __u64 bytes, __u32 now_s)
+{
+	__u32 index = noted & ~NX_LEDGER_DOWN, was;
+	struct nx_account *account = account_at(index);
+
+	if (!account)
+		return;
+	if (noted & NX_LEDGER_DOWN) {
+		was = __sync_fetch_and_add(&account->packets_down, packets);
+		__sync_fetch_and_add(&account->bytes_down, bytes);
+		carry(index, was, packets, 1u << NX_CARRY_DOWN);
 		return;
 	}
-	__sync_fetch_and_add(&session->packets_up, packets);
-	__sync_fetch_and_add(&session->bytes_up, bytes);
-	if (!session->first_seen_s)
-		session->first_seen_s = now_s;
-	session->last_seen_s = now_s;
+	was = __sync_fetch_and_add(&account->packets_up, packets);
+	__sync_fetch_and_add(&account->bytes_up, bytes);
+	carry(index, was, packets, 1);
+	if (!account->first_seen_s)
+		account->first_seen_s = now_s;
+	account->last_seen_s = now_s;
 }
 
 /*
- * Loads a line of each entry that is about to be settled. An atomic add waits for its line and
+ * Loads the line of each account that is about to be settled. An atomic add waits for its line and
  * holds up all that follows; plain loads do not, so their misses overlap and the adds find the lines
  * in the cache.
  */
-__noinline int touch_entries(__u32 tail, __u32 count)
+__noinline int touch_accounts(__u32 tail, __u32 count)
 {
 	__u32 zero = 0;
 	const struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
@@ -40,15 +58,15 @@ __noinline int touch_entries(__u32 tail, __u32 count)
 		return 0;
 	for (__u32 i = 0; i < NX_LEDGER_ENTRIES && i < count; i++) {
 		__u32 index = book->entries[(tail + i) & (NX_LEDGER_ENTRIES - 1)].session;
-		const struct nx_session *session = session_at(index & ~NX_LEDGER_DOWN);
+		const struct nx_account *account = account_at(index & ~NX_LEDGER_DOWN);
 
-		if (session)
-			(void)*(volatile const __u64 *)&session->expires_ns;
+		if (account)
+			(void)*(volatile const __u64 *)&account->bytes_up;
 	}
 	return 0;
 }
 
-/* Moves what is in this CPU's ledger to the entries; a function of its own for the verifier. */
+/* Moves what is in this CPU's ledger to the accounts; a function of its own for the verifier. */
 __noinline int settle_ledger(__u32 now_s)
 {
 	__u32 zero = 0;
@@ -58,20 +76,18 @@ __noinline int settle_ledger(__u32 now_s)
 	if (!book)
 		return 0;
 	count = book->head - book->tail;
-	touch_entries(book->tail, count);
+	touch_accounts(book->tail, count);
 	for (__u32 i = 0; i < NX_LEDGER_ENTRIES && i < count; i++) {
 		const struct nx_ledger_entry *entry =
 			&book->entries[(book->tail + i) & (NX_LEDGER_ENTRIES - 1)];
-		__u32 down = entry->session & NX_LEDGER_DOWN;
-		struct nx_session *session = session_at(entry->session & ~NX_LEDGER_DOWN);
 
-		if (session)
-			count_packets(session, down, entry->packets, entry->bytes, now_s);
+		count_packets(entry->session, entry->packets, entry->bytes, now_s);
 	}
 	book->tail += count;
 	return count;
 }
 
+/* `down`: 0, or NX_LEDGER_DOWN. */
 static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 {
 	__u32 zero = 0;
@@ -82,11 +98,9 @@ static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 	if (!book)
 		return;
 	if (book->settling) {
-		struct nx_session *session = session_at(index);
-
 		clk = read_clock();
-		if (session && clk)
-			count_packets(session, down, 1, bytes, clk->now_s);
+		if (clk)
+			count_packets(index | down, 1, bytes, clk->now_s);
 		return;
 	}
 	entry = &book->entries[(book->head - 1) & (NX_LEDGER_ENTRIES - 1)];

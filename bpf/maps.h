@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maps that the programs of all interfaces share. narthexd sizes `sessions`, `fast`,
+ * The maps that the programs of all interfaces share. narthexd sizes `sessions`, `accounts`, `fast`,
  * `fast_due`, `held`, `keys`, `limits`, `places` and `via` before loading and pins every map by its name.
  */
 #ifndef NARTHEX_BPF_MAPS_H
@@ -18,6 +18,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nx_session);
 } sessions SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nx_account);
+} accounts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

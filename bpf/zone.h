@@ -21,6 +21,11 @@ static __always_inline struct nx_session *session_at(__u32 index)
 	return bpf_map_lookup_elem(&sessions, &index);
 }
 
+static __always_inline struct nx_account *account_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&accounts, &index);
+}
+
 static __always_inline struct nx_clock *read_clock(void)
 {
 	__u32 zero = 0;

@@ -19,15 +19,16 @@ namespace narthex {
 namespace {
 
 constexpr const char* kSharedMaps[] = {
-    "sessions",    "fast",       "fast_due",      "ledger",       "keys",       "via",
-    "limits",      "policies",   "places",        "before_login", "garden",     "cookie_keys",
-    "events",      "clock",      "workers",       "counters",     "learned",    "dns_rules",
-    "dns_answers", "dns_unread", "dns_offenders", "elsewhere",    "dhcp_asked", "held"};
+    "sessions",      "fast",        "fast_due",   "ledger",      "keys",
+    "via",           "limits",      "policies",   "places",      "before_login",
+    "garden",        "cookie_keys", "events",     "clock",       "workers",
+    "counters",      "learned",     "dns_rules",  "dns_answers", "dns_unread",
+    "dns_offenders", "elsewhere",   "dhcp_asked", "held",        "accounts"};
 // Their contents depend on the order of zones and pools.
-constexpr std::array<std::string_view, 16> kLaidOut = {
+constexpr std::array<std::string_view, 17> kLaidOut = {
     "sessions",      "fast",      "fast_due",   "ledger",  "keys",      "via",
     "limits",        "places",    "garden",     "learned", "dns_rules", "dns_unread",
-    "dns_offenders", "elsewhere", "dhcp_asked", "held"};
+    "dns_offenders", "elsewhere", "dhcp_asked", "held",    "accounts"};
 constexpr char kAbiVersion[] = "abi_version";
 
 bool IsLaidOut(std::string_view name) {
@@ -45,7 +46,7 @@ constexpr uint32_t kUnused = 1;
 
 // Entries that the configuration decides; 0: as declared.
 uint32_t EntriesOf(std::string_view name, const Layout& layout) {
-  if (name == "sessions") return layout.entries();
+  if (name == "sessions" || name == "accounts") return layout.entries();
   if (name == "fast" || name == "fast_due" || name == "held") return layout.fast_words();
   if (name == "keys") return layout.capacity();
   if (name == "limits") return layout.limit_rows();
@@ -188,8 +189,8 @@ int PinnedMaps::ReplacedSessions() const {
   return info && abi_matched_ && info->id == known_.sessions_map_id ? fd : -1;
 }
 
-int PinnedMaps::ReplacedLimits() const {
-  return ReplacedSessions() < 0 ? -1 : maps_.at("limits").old_fd.get();
+int PinnedMaps::ReplacedWithSessions(const std::string& name) const {
+  return ReplacedSessions() < 0 ? -1 : maps_.at(name).old_fd.get();
 }
 
 Result<MapIdentity> PinnedMaps::Identity() const {
@@ -216,6 +217,7 @@ Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps&
       {&table->fast_words_, "fast", layout.fast_words() * sizeof(uint64_t)},
       {&table->held_words_, "held", layout.fast_words() * sizeof(uint64_t)},
       {&table->entries_, "sessions", layout.entries() * sizeof(nx_session)},
+      {&table->accounts_, "accounts", layout.entries() * sizeof(nx_account)},
       {&table->limits_, "limits", layout.limit_rows() * sizeof(nx_limits)},
       {&table->policies_, "policies", NX_MAX_POLICIES * sizeof(nx_policy)},
       {&table->places_, "places", layout.place_rows() * sizeof(nx_place)},
@@ -232,7 +234,8 @@ Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps&
 Outcome BpfSessionTable::MapReplaced(const PinnedMaps& maps) {
   const std::tuple<Mapping*, int, size_t> mappings[] = {
       {&replaced_, maps.ReplacedSessions(), sizeof(nx_session)},
-      {&replaced_limits_, maps.ReplacedLimits(), sizeof(nx_limits)},
+      {&replaced_accounts_, maps.ReplacedWithSessions("accounts"), sizeof(nx_account)},
+      {&replaced_limits_, maps.ReplacedWithSessions("limits"), sizeof(nx_limits)},
   };
   for (const auto& [mapping, fd, bytes] : mappings) {
     auto info = MapInfo(fd);
@@ -282,6 +285,11 @@ Outcome BpfSessionTable::DeleteVia(const nx_key& key) {
 const nx_session* BpfSessionTable::Replaced(uint32_t slot) {
   auto entries = replaced_.As<nx_session>();
   return slot < entries.size() ? &entries[slot] : nullptr;
+}
+
+const nx_account* BpfSessionTable::ReplacedAccount(uint32_t slot) {
+  auto accounts = replaced_accounts_.As<nx_account>();
+  return slot < accounts.size() ? &accounts[slot] : nullptr;
 }
 
 const nx_limits* BpfSessionTable::ReplacedLimits(uint32_t row) {

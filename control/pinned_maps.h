@@ -64,8 +64,8 @@ class PinnedMaps {
   bool HadClock() const { return maps_.at("clock").pinned; }
   // The `sessions` map which this start replaces, if the store knows its order; or -1.
   int ReplacedSessions() const;
-  // `limits` that goes with it; or -1.
-  int ReplacedLimits() const;
+  // `accounts` or `limits` that go with it; or -1.
+  int ReplacedWithSessions(const std::string& name) const;
   Result<MapIdentity> Identity() const;
   // Kernel memory of each map, by name.
   std::vector<std::pair<std::string, uint64_t>> Memory() const;
@@ -96,6 +96,7 @@ class BpfSessionTable : public SessionTable {
   static Result<std::unique_ptr<BpfSessionTable>> Over(const PinnedMaps& maps, const Layout& layout,
                                                        int settle_fd);
   std::span<nx_session> Entries() override { return entries_.As<nx_session>(); }
+  std::span<nx_account> Accounts() override { return accounts_.As<nx_account>(); }
   std::span<uint64_t> FastWords() override { return fast_words_.As<uint64_t>(); }
   std::span<uint64_t> HeldWords() override { return held_words_.As<uint64_t>(); }
   Outcome Settle() override { return RunOnEachCpu(settle_fd_); }
@@ -110,6 +111,7 @@ class BpfSessionTable : public SessionTable {
   bool PoliciesInForce() const override { return policies_in_force_; }
   std::span<nx_place> Places() override { return places_.As<nx_place>(); }
   const nx_session* Replaced(uint32_t slot) override;
+  const nx_account* ReplacedAccount(uint32_t slot) override;
   const nx_limits* ReplacedLimits(uint32_t row) override;
 
  private:
@@ -120,12 +122,14 @@ class BpfSessionTable : public SessionTable {
   int settle_fd_ = -1;
   bool policies_in_force_ = false;
   Mapping entries_;
+  Mapping accounts_;
   Mapping fast_words_;
   Mapping held_words_;
   Mapping limits_;
   Mapping policies_;
   Mapping places_;
   Mapping replaced_;
+  Mapping replaced_accounts_;
   Mapping replaced_limits_;
 };
 

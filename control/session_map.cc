@@ -31,21 +31,39 @@ void StoreField(__u64& field, uint64_t value) {
   std::atomic_ref(As64(field)).store(value, std::memory_order_relaxed);
 }
 
-uint64_t LoadSeconds(__u32& field) {
-  return uint64_t{kSecondNs} * std::atomic_ref(field).load(std::memory_order_relaxed);
+uint32_t Load(__u32& field) { return std::atomic_ref(field).load(std::memory_order_relaxed); }
+
+void StoreField(__u32& field, uint64_t value) {
+  std::atomic_ref(field).store(static_cast<__u32>(value), std::memory_order_relaxed);
 }
 
-void StoreSeconds(__u32& field, uint64_t time_ns) {
-  std::atomic_ref(field).store(static_cast<__u32>(time_ns / kSecondNs), std::memory_order_relaxed);
+uint64_t LoadSeconds(__u32& field) { return uint64_t{kSecondNs} * Load(field); }
+
+void StoreSeconds(__u32& field, uint64_t time_ns) { StoreField(field, time_ns / kSecondNs); }
+
+uint64_t BeyondCarry(uint32_t carries) { return uint64_t{carries & 0xffff} << 32; }
+
+// Who reads in the instant of a carry is 2^32 packets short, and right the next time; a session
+// that has ended has no such instant.
+SessionCounters CountersOf(nx_session& entry, nx_account& account) {
+  const uint32_t carries = Load(entry.carries);
+  return {.packets_up = BeyondCarry(carries) | Load(account.packets_up),
+          .bytes_up = Load(As64(account.bytes_up)),
+          .packets_down = BeyondCarry(carries >> NX_CARRY_DOWN) | Load(account.packets_down),
+          .bytes_down = Load(As64(account.bytes_down)),
+          .first_seen_ns = LoadSeconds(account.first_seen_s),
+          .last_seen_ns = LoadSeconds(account.last_seen_s)};
 }
 
-SessionCounters CountersOf(nx_session& entry) {
-  return {.packets_up = Load(As64(entry.packets_up)),
-          .bytes_up = Load(As64(entry.bytes_up)),
-          .packets_down = Load(As64(entry.packets_down)),
-          .bytes_down = Load(As64(entry.bytes_down)),
-          .first_seen_ns = LoadSeconds(entry.first_seen_s),
-          .last_seen_ns = LoadSeconds(entry.last_seen_s)};
+void StoreCounters(nx_session& entry, nx_account& account, const SessionCounters& counters) {
+  StoreField(entry.carries, (counters.packets_up >> 32 & 0xffff) |
+                                (counters.packets_down >> 32 & 0xffff) << NX_CARRY_DOWN);
+  StoreField(account.packets_up, counters.packets_up);
+  StoreField(account.bytes_up, counters.bytes_up);
+  StoreField(account.packets_down, counters.packets_down);
+  StoreField(account.bytes_down, counters.bytes_down);
+  StoreSeconds(account.first_seen_s, counters.first_seen_ns);
+  StoreSeconds(account.last_seen_s, counters.last_seen_ns);
 }
 
 // Two different readings of one entry rarely have the same; it only grows.
@@ -87,19 +105,15 @@ void SessionMap::SetBound(uint32_t slot, const Mac& bound) {
 void SessionMap::Store(uint32_t slot, const MapEntry& wanted) {
   nx_session& entry = Entry(slot);
   SetExpiry(slot, 0);
-  const SessionCounters& counters = wanted.counters;
-  StoreField(entry.packets_up, counters.packets_up);
-  StoreField(entry.bytes_up, counters.bytes_up);
-  StoreField(entry.packets_down, counters.packets_down);
-  StoreField(entry.bytes_down, counters.bytes_down);
-  StoreSeconds(entry.first_seen_s, counters.first_seen_ns);
-  StoreSeconds(entry.last_seen_s, counters.last_seen_ns);
+  StoreCounters(entry, Account(slot), wanted.counters);
   std::atomic_ref(entry.limits).store(wanted.limits, std::memory_order_relaxed);
-  std::atomic_ref(entry.addresses).store(0, std::memory_order_relaxed);
-  StoreSeconds(entry.begun_s, static_cast<uint64_t>(wanted.begun_ns));
+  if (!IsPoolSlot(slot)) std::atomic_ref(entry.addresses).store(0, std::memory_order_relaxed);
+  const auto begun_s = static_cast<uint32_t>(wanted.begun_ns / kSecondNs);
+  std::atomic_ref(entry.begun)
+      .store(begun_s == 0 ? 0 : nx_begun(begun_s), std::memory_order_relaxed);
   if (table_.Places().size() >= layout_.entries()) table_.Places()[slot] = {};
   SetBound(slot, wanted.bound);
-  saved_[slot] = Digest(counters);
+  saved_[slot] = Digest(wanted.counters);
   NoteLive(slot, wanted.key.InZone(wanted.zone));
   SetExpiry(slot, wanted.expires_ns);
 }
@@ -180,7 +194,7 @@ void SessionMap::Settle() {
 
 SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot) {
   Revoke(slot);
-  SessionCounters counters = CountersOf(Entry(slot));
+  SessionCounters counters = Read(slot);
   live_[slot / 64] &= ~(uint64_t{1} << slot % 64);
   if (IsPoolSlot(slot)) return counters;
   if (auto deleted = table_.DeleteKey(key.InZone(zone)); !deleted) {
@@ -196,7 +210,9 @@ SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot) {
   return counters;
 }
 
-SessionCounters SessionMap::Read(uint32_t slot) const { return CountersOf(Entry(slot)); }
+SessionCounters SessionMap::Read(uint32_t slot) const {
+  return CountersOf(Entry(slot), Account(slot));
+}
 
 bool SessionMap::MayHave(const Key& key) const {
   if (!key.IsSingleAddress()) return true;
@@ -224,7 +240,7 @@ std::vector<MovedEntry> SessionMap::CollectMoved(uint32_t* from, uint32_t most_s
       continue;
     }
     if (!IsLive(slot)) continue;
-    SessionCounters counters = CountersOf(Entry(slot));
+    SessionCounters counters = Read(slot);
     uint32_t digest = Digest(counters);
     if (saved_[slot] == digest) continue;
     saved_[slot] = digest;
@@ -251,7 +267,7 @@ Outcome SessionMap::SweepVia(int64_t now_ns) {
     }
   }
   for (const auto& [slot, count] : addresses)
-    if (slot < layout_.entries())
+    if (!IsPoolSlot(slot) && slot < layout_.entries())
       std::atomic_ref(Entry(slot).addresses).store(count, std::memory_order_relaxed);
   // A session may have lost all its addresses to others: then no row leads to it.
   for (uint32_t slot = layout_.pool_entries(); slot < free_.untouched(); ++slot) {
@@ -311,9 +327,11 @@ Outcome SessionMap::Restore(WantedEntry& entry) {
     entry.slot = *slot;
   }
   const nx_session* replaced = table_.Replaced(entry.old_slot);
+  const nx_account* account = table_.ReplacedAccount(entry.old_slot);
   SessionCounters stored = entry.counters;
-  if (replaced != nullptr && replaced->expires_ns != 0)
-    entry.counters = CountersOf(const_cast<nx_session&>(*replaced));
+  if (replaced != nullptr && account != nullptr && replaced->expires_ns != 0)
+    entry.counters =
+        CountersOf(const_cast<nx_session&>(*replaced), const_cast<nx_account&>(*account));
   auto begun = Begin(entry.slot, entry);
   saved_[entry.slot] = Digest(stored);
   return begun;

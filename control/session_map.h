@@ -7,7 +7,7 @@
 // the entry's fast bit is cleared, and the classifier judges the entry anew (bpf/account.h). The
 // classifier reads no pool entry whose held bit is clear, so that bit is set before an end is
 // stored, and cleared after 0 is: whatever crashes between, no session is without it.
-// Counters of an entry in force belong to the classifier and are only read here, after Settle().
+// An account in force belongs to the classifier and is only read here, after Settle().
 //
 // Not thread-safe: Sessions calls it under its lock. Read() may be called at any time.
 #ifndef NARTHEX_CONTROL_SESSION_MAP_H
@@ -104,6 +104,7 @@ class SessionMap {
 
  private:
   nx_session& Entry(uint32_t slot) const { return table_.Entries()[slot]; }
+  nx_account& Account(uint32_t slot) const { return table_.Accounts()[slot]; }
   bool IsPoolSlot(uint32_t slot) const { return slot < layout_.pool_entries(); }
   bool IsLive(uint32_t slot) const { return live_[slot / 64] >> slot % 64 & 1; }
   void NoteLive(uint32_t slot, const nx_key& key);

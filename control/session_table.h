@@ -19,6 +19,7 @@ class SessionTable {
  public:
   virtual ~SessionTable() = default;
   virtual std::span<nx_session> Entries() = 0;
+  virtual std::span<nx_account> Accounts() = 0;  // as many
   // A bit for each entry of the pools.
   virtual std::span<uint64_t> FastWords() = 0;
   virtual std::span<uint64_t> HeldWords() = 0;
@@ -27,7 +28,7 @@ class SessionTable {
   // Whether programs that are attached already go by these policies.
   virtual bool PoliciesInForce() const { return false; }
   virtual std::span<nx_place> Places() = 0;  // as many as entries, or one: no zone binds or watches
-  // Brings packets that the classifier has noted elsewhere into the entries.
+  // Brings packets that the classifier has noted elsewhere into the accounts.
   virtual Outcome Settle() = 0;
   virtual Outcome PutKey(const nx_key& key, uint32_t slot) = 0;
   virtual Outcome DeleteKey(const nx_key& key) = 0;  // no error if it is not there
@@ -35,9 +36,10 @@ class SessionTable {
   virtual Result<std::vector<std::pair<nx_key, nx_via>>> Via() = 0;
   virtual std::optional<nx_via> FindVia(const nx_key& key) = 0;
   virtual Outcome DeleteVia(const nx_key& key) = 0;  // no error if it is not there
-  // The entry and the row as they were in the maps that this start replaced; null if there are
+  // Entry, account and row as they were in the maps that this start replaced; null if there are
   // none.
   virtual const nx_session* Replaced(uint32_t /*slot*/) { return nullptr; }
+  virtual const nx_account* ReplacedAccount(uint32_t /*slot*/) { return nullptr; }
   virtual const nx_limits* ReplacedLimits(uint32_t /*row*/) { return nullptr; }
 };
 

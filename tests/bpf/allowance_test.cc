@@ -103,8 +103,8 @@ TEST_F(Allowance, CountsWhatPassedOnly) {
   Begin({.quota_up = 2 * kFrame, .at_quota = NX_AT_QUOTA_BLOCK});
   for (int i = 0; i < 5; i++) Run(kUp);
   EXPECT_EQ(Limits(kRow).used_up, 2 * kFrame);
-  EXPECT_EQ(Session("10.51.1.2").bytes_up, 2 * kFrame);
-  EXPECT_EQ(Session("10.51.1.2").packets_up, 2u);
+  EXPECT_EQ(Account("10.51.1.2").bytes_up, 2 * kFrame);
+  EXPECT_EQ(Account("10.51.1.2").packets_up, 2u);
   EXPECT_EQ(Count(NX_REASON_QUOTA_BLOCKED), 3u);
 }
 
@@ -119,8 +119,8 @@ TEST_F(Allowance, IsSharedByTheKeysOfASession) {
   }
   EXPECT_STREQ(ReasonName(Run(kUp).reason), "QUOTA_BLOCKED");
   EXPECT_STREQ(ReasonName(Run(other).reason), "QUOTA_BLOCKED");
-  EXPECT_EQ(Entry(2).bytes_up, 2 * kFrame) << "the accounts are the keys' own";
-  EXPECT_EQ(Entry(slot).bytes_up, 2 * kFrame);
+  EXPECT_EQ(Account(2).bytes_up, 2 * kFrame) << "the accounts are the keys' own";
+  EXPECT_EQ(Account(slot).bytes_up, 2 * kFrame);
 }
 
 // A session that has used up its quota is over; what then authorises the packet pays for it.
@@ -132,7 +132,7 @@ TEST_F(Allowance, ThatIsOverIsNotChargedForAnotherSession) {
         {.used_up = kFrame});
   uint32_t slot = AuthoriseKey(MacKey(kClientMac), BootNow() + 600 * kSecond);
   for (int i = 0; i < 3; i++) EXPECT_STREQ(ReasonName(Run(kUp).reason), "AUTHORISED") << i;
-  EXPECT_EQ(Entry(slot).bytes_up, 3 * kFrame);
+  EXPECT_EQ(Account(slot).bytes_up, 3 * kFrame);
   EXPECT_EQ(Limits(kRow).used_up, kFrame);
 }
 

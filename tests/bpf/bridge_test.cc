@@ -148,7 +148,7 @@ TEST_F(Bridge, BringsABoundSessionToItsStationAlone) {
         EXPECT_EQ(stolen.action, XDP_DROP);
       }
     }
-    EXPECT_EQ(Session(client).packets_down, 3u) << "what was dropped is on nobody's account";
+    EXPECT_EQ(Account(client).packets_down, 3u) << "what was dropped is on nobody's account";
   }
 }
 

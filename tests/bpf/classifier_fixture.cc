@@ -133,6 +133,7 @@ void ClassifierFixture::Load(Options options) {
   if (options.others) options.others(others);
   memcpy(const_cast<nx_others*>(&skeleton_->rodata->others), &others, sizeof others);
   bpf_map__set_max_entries(skeleton_->maps.sessions, kPoolAddresses + kCapacity);
+  bpf_map__set_max_entries(skeleton_->maps.accounts, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.keys, kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.via, kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.limits, kCapacity);
@@ -267,7 +268,7 @@ void ClassifierFixture::Authorise(const std::string& address, uint64_t expires_n
   uint32_t slot = SlotOf(address);
   nx_session session = {};
   session.expires_ns = expires_ns;
-  session.begun_s = begun_s;
+  if (begun_s) session.begun = nx_begun(begun_s);
   SetEntry(slot, session);
   if (address.find(':') == std::string::npos) ClearFast(address);
 }
@@ -305,9 +306,19 @@ void ClassifierFixture::ClearFast(const std::string& address) {
   EXPECT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.fast), &word, &bits, 0), 0);
 }
 
-nx_session ClassifierFixture::Session(const std::string& address) {
+nx_account ClassifierFixture::Account(const std::string& address) {
+  return Account(SlotOf(address));
+}
+
+nx_account ClassifierFixture::Account(uint32_t slot) {
   Settle();
-  return Entry(SlotOf(address));
+  nx_account account = {};
+  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.accounts), &slot, &account), 0);
+  return account;
+}
+
+void ClassifierFixture::SetAccount(uint32_t slot, const nx_account& account) {
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.accounts), &slot, &account, 0), 0);
 }
 
 uint32_t ClassifierFixture::AuthoriseKey(const nx_key& key, uint64_t expires_ns, uint32_t limits) {

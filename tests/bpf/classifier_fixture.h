@@ -76,8 +76,10 @@ class ClassifierFixture : public ::testing::Test {
 
   // As narthexd does it: the entry, then the fast bit is cleared.
   void Authorise(const std::string& address, uint64_t expires_ns, uint32_t begun_s = 0);
-  // The entry with everything settled.
-  nx_session Session(const std::string& address);
+  // With everything settled.
+  nx_account Account(const std::string& address);
+  nx_account Account(uint32_t slot);
+  void SetAccount(uint32_t slot, const nx_account& account);
   // As above for any key; an entry behind the pool is taken for it. `limits`: row, 0: none.
   uint32_t AuthoriseKey(const nx_key& key, uint64_t expires_ns, uint32_t limits = 0);
   nx_session Entry(uint32_t slot);

@@ -81,7 +81,7 @@ TEST_F(Elsewhere, AKeyOfAnotherZoneIsAStrangerAndReported) {
     EXPECT_EQ(events[0].was, NX_WHERE(kOtherZone, 0, 0));
     EXPECT_EQ(events[0].is, NX_WHERE(kZone, 0, 0));
     EXPECT_EQ(0, memcmp(events[0].mac, kWalker.data(), 6)) << row.description;
-    EXPECT_EQ(Entry(session).packets_up, 0u) << row.description << ": on nobody's account";
+    EXPECT_EQ(Account(session).packets_up, 0u) << row.description << ": on nobody's account";
   }
 }
 

@@ -82,7 +82,7 @@ TEST_F(ForwardUp, RoutesAsARouterDoes) {
     EXPECT_EQ(got.action, XDP_REDIRECT) << row.description;
     EXPECT_EQ(got.frame, row.want) << row.description;
   }
-  EXPECT_EQ(Session("10.51.1.2").packets_up, 9u) << "counted before it was forwarded";
+  EXPECT_EQ(Account("10.51.1.2").packets_up, 9u) << "counted before it was forwarded";
 }
 
 TEST_F(ForwardUp, KeepsEveryChecksumRight) {

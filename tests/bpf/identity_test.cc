@@ -87,9 +87,10 @@ TEST_F(Identities, ReceiveAtTheAddressesThatTheyUse) {
   }
   nx_session entry = Entry(slot);
   EXPECT_EQ(entry.addresses, 2);
-  EXPECT_EQ(entry.packets_up, 4u);
-  EXPECT_EQ(entry.packets_down, 4u);
-  EXPECT_EQ(entry.bytes_down, 2 * (down4.size() + down6.size()));
+  nx_account account = Account(slot);
+  EXPECT_EQ(account.packets_up, 4u);
+  EXPECT_EQ(account.packets_down, 4u);
+  EXPECT_EQ(account.bytes_down, 2 * (down4.size() + down6.size()));
   entry.expires_ns = BootNow() - kSecond;
   SetEntry(slot, entry);
   EXPECT_STREQ(ReasonName(RunDownlink(down4).reason), "UNSOLICITED") << "over";
@@ -103,8 +104,8 @@ TEST_F(Identities, TakeOverAnAddress) {
   Run(Ethernet{} / Ipv4{} / Udp{.dport = 443});
   Run(Ethernet{.src = kOther} / Ipv4{} / Udp{.dport = 443});
   RunDownlink(down);
-  EXPECT_EQ(Entry(first).packets_down, 0u);
-  EXPECT_EQ(Entry(second).packets_down, 1u);
+  EXPECT_EQ(Account(first).packets_down, 0u);
+  EXPECT_EQ(Account(second).packets_down, 1u);
 }
 
 TEST_F(Identities, CannotFillTheTableOfAddresses) {
@@ -121,8 +122,8 @@ TEST_F(Identities, AreAskedInTheirOrder) {
   uint32_t mac = AuthoriseKey(MacKey(kClientMac), BootNow() + 60 * kSecond);
   Authorise("10.51.1.2", BootNow() + 60 * kSecond);
   Run(Ethernet{} / Ipv4{} / Tcp{});
-  EXPECT_EQ(Session("10.51.1.2").packets_up, 1u);
-  EXPECT_EQ(Entry(mac).packets_up, 0u);
+  EXPECT_EQ(Account("10.51.1.2").packets_up, 1u);
+  EXPECT_EQ(Account(mac).packets_up, 0u);
 }
 
 }  // namespace narthex::test

@@ -37,7 +37,7 @@ TEST_F(Places, BoundToAMacRefuseEveryOther) {
     EXPECT_EQ(events[0].zone, kZone);
     EXPECT_EQ(0, memcmp(events[0].addr, Mapped(client).data(), 16));
     EXPECT_EQ(0, memcmp(events[0].mac, kThief.data(), 6));
-    EXPECT_EQ(Session(client).packets_up, 3u) << "the thief's packets are on nobody's account";
+    EXPECT_EQ(Account(client).packets_up, 3u) << "the thief's packets are on nobody's account";
   }
 }
 

@@ -109,12 +109,12 @@ TEST_F(Sessions, CountPacketsAndBytes) {
   Run(small);
   Run(large);
   Run(Ethernet{} / Ipv4{.src = "10.51.1.3"} / Tcp{});
-  nx_session session = Session("10.51.1.2");
-  EXPECT_EQ(session.packets_up, 2u);
-  EXPECT_EQ(session.bytes_up, small.size() + large.size());
-  EXPECT_GE((session.first_seen_s + 1) * kSecond + 2 * NX_CLOCK_TICK_NS, before);
-  EXPECT_GE(session.last_seen_s, session.first_seen_s);
-  EXPECT_EQ(Session("10.51.1.3").packets_up, 0u) << "nothing is counted for who has no session";
+  nx_account account = Account("10.51.1.2");
+  EXPECT_EQ(account.packets_up, 2u);
+  EXPECT_EQ(account.bytes_up, small.size() + large.size());
+  EXPECT_GE((account.first_seen_s + 1) * kSecond + 2 * NX_CLOCK_TICK_NS, before);
+  EXPECT_GE(account.last_seen_s, account.first_seen_s);
+  EXPECT_EQ(Account("10.51.1.3").packets_up, 0u) << "nothing is counted for who has no session";
 }
 
 // The second packet of a client is judged by its fast bit; nothing else may change by that.
@@ -183,10 +183,29 @@ TEST_F(Sessions, AreCountedExactlyOverManyClientsAndBatches) {
   }
   Settle();
   for (const auto& [client, sums] : want) {
-    nx_session session = Session(client);
-    EXPECT_EQ(session.packets_up, sums.first) << client;
-    EXPECT_EQ(session.bytes_up, sums.second) << client;
+    nx_account account = Account(client);
+    EXPECT_EQ(account.packets_up, sums.first) << client;
+    EXPECT_EQ(account.bytes_up, sums.second) << client;
   }
+}
+
+// The account's packets have 32 bits: what goes round is in the entry.
+TEST_F(Sessions, CarryPacketsBeyondFourBillion) {
+  const Bytes up = Ethernet{} / Ipv4{} / Tcp{};
+  const Bytes down = Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.2"} / Udp{};
+  Authorise("10.51.1.2", BootNow() + 60 * kSecond);
+  SetAccount(2, {.packets_up = ~0u - 2, .packets_down = ~0u - 1});
+  for (int i = 0; i < 3; i++) {
+    Run(up);  // a packet each way in turn: each makes an entry of the ledger
+    RunDownlink(down);
+  }
+  EXPECT_EQ(Account("10.51.1.2").packets_up, 0u);
+  EXPECT_EQ(Account("10.51.1.2").packets_down, 1u);
+  EXPECT_EQ(Entry(2).carries, 1u | 1u << NX_CARRY_DOWN);
+  Run(up);
+  RunDownlink(down);
+  EXPECT_EQ(Account("10.51.1.2").packets_up, 1u);
+  EXPECT_EQ(Entry(2).carries, 1u | 1u << NX_CARRY_DOWN) << "once";
 }
 
 TEST_F(Sessions, AreSettledOnceHoweverOftenAsked) {
@@ -194,7 +213,7 @@ TEST_F(Sessions, AreSettledOnceHoweverOftenAsked) {
   for (int i = 0; i < 10; i++) Run(Ethernet{} / Ipv4{} / Tcp{});
   Settle();
   Settle();
-  EXPECT_EQ(Session("10.51.1.2").packets_up, 10u);
+  EXPECT_EQ(Account("10.51.1.2").packets_up, 10u);
 }
 
 // The clock's timer sweeps the fast bits, so a client that fell silent is not fast for ever.

@@ -3,11 +3,28 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <sched.h>
 
 #include "bpf/skeleton.h"
 #include "tests/bpf/classifier_fixture.h"
 
 namespace narthex::test {
+
+// Keeps the thread on the CPU where it is.
+class OneCpu {
+ public:
+  OneCpu() {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<size_t>(sched_getcpu()), &one);
+    sched_getaffinity(0, sizeof(before_), &before_);
+    sched_setaffinity(0, sizeof(one), &one);
+  }
+  ~OneCpu() { sched_setaffinity(0, sizeof(before_), &before_); }
+
+ private:
+  cpu_set_t before_;
+};
 
 // Two zones: 3 (10.51.1.0/24, 2001:db8:51:1::/64, the gateway itself .1) enforces, 4
 // (10.52.0.0/24) only monitors.
@@ -38,6 +55,7 @@ class Uplink : public ::testing::Test {
     memcpy(const_cast<nx_uplink_config*>(&skeleton_->rodata->uplink_config), &config,
            sizeof(config));
     bpf_map__set_max_entries(skeleton_->maps.sessions, 512 + 8);
+    bpf_map__set_max_entries(skeleton_->maps.accounts, 512 + 8);
     bpf_map__set_max_entries(skeleton_->maps.keys, 8);
     bpf_map__set_max_entries(skeleton_->maps.fast, 8);
     bpf_map__set_max_entries(skeleton_->maps.fast_due, 8);
@@ -64,10 +82,10 @@ class Uplink : public ::testing::Test {
     SetHeldBit(bpf_map__fd(skeleton_->maps.held), slot, true);
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
   }
-  nx_session Session(uint32_t slot) {
-    nx_session session = {};
-    EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session), 0);
-    return session;
+  nx_account Account(uint32_t slot) {
+    nx_account account = {};
+    EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.accounts), &slot, &account), 0);
+    return account;
   }
   void AddGarden(const std::string& address, nx_port_range range) {
     nx_garden_key key = {};
@@ -165,12 +183,18 @@ TEST_F(Uplink, CountsWhatAuthorisedClientsReceive) {
   Authorise(2, BootNow() + 60 * kSecond);
   Bytes frame = Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.2"} / Udp{} /
                 Payload{std::string(900, 'x')};
-  EXPECT_STREQ(ReasonName(Run(frame)), "DOWNLINK_AUTHORISED");
-  nx_session session = Session(2);
-  EXPECT_EQ(session.packets_down, 1u);
-  EXPECT_EQ(session.bytes_down, frame.size());
-  EXPECT_EQ(session.packets_up, 0u);
-  EXPECT_EQ(session.last_seen_s, 0u) << "receiving is no sign of life";
+  const Bytes other = Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.3"} / Udp{};
+  Authorise(3, BootNow() + 60 * kSecond);
+  const OneCpu pinned;  // so that its ledger is full in the end, and settled
+  for (int i = 0; i < NX_LEDGER_BATCH / 2; i++) {
+    EXPECT_STREQ(ReasonName(Run(frame)), "DOWNLINK_AUTHORISED");
+    EXPECT_STREQ(ReasonName(Run(other)), "DOWNLINK_AUTHORISED");
+  }
+  nx_account account = Account(2);
+  EXPECT_EQ(account.packets_down, NX_LEDGER_BATCH / 2u);
+  EXPECT_EQ(account.bytes_down, NX_LEDGER_BATCH / 2 * frame.size());
+  EXPECT_EQ(account.packets_up, 0u);
+  EXPECT_EQ(account.last_seen_s, 0u) << "receiving is no sign of life";
 }
 
 TEST_F(Uplink, EndsWithTheSession) {

@@ -16,8 +16,9 @@ namespace narthex {
 KernelTable::KernelTable(narthex_access& skeleton, std::function<void()> settle)
     : skeleton_(skeleton), settle_(std::move(settle)) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  for (const bpf_map* map : {skeleton.maps.sessions, skeleton.maps.fast, skeleton.maps.limits,
-                             skeleton.maps.policies, skeleton.maps.places, skeleton.maps.held}) {
+  for (const bpf_map* map :
+       {skeleton.maps.sessions, skeleton.maps.fast, skeleton.maps.limits, skeleton.maps.policies,
+        skeleton.maps.places, skeleton.maps.held, skeleton.maps.accounts}) {
     const size_t bytes = size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map);
     const size_t mapped = (bytes + page - 1) / page * page;
     void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);

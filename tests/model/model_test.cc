@@ -137,7 +137,7 @@ class ModelTest : public ClassifierFixture {
     EXPECT_GE(session->expires_boot_ns, before_ns + duration_s * kSecondNs);
     EXPECT_LE(session->expires_boot_ns, after_ns + duration_s * kSecondNs);
     if (Any(2) == 0)  // as if the login were long ago: the fast path is free
-      for (const SessionKey& key : session->keys) table_->Entries()[key.slot].begun_s = 0;
+      for (const SessionKey& key : session->keys) table_->Entries()[key.slot].begun = 0;
   }
 
   void Terminate() {

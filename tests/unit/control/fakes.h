@@ -45,6 +45,7 @@ class FakeTable : public SessionTable {
  public:
   explicit FakeTable(const Layout& layout)
       : entries(layout.entries()),
+        accounts(layout.entries()),
         fast(layout.fast_words()),
         held(layout.fast_words()),
         limits(layout.limit_rows()),
@@ -67,10 +68,14 @@ class FakeTable : public SessionTable {
   const nx_session* Replaced(uint32_t slot) override {
     return slot < replaced.size() ? &replaced[slot] : nullptr;
   }
+  const nx_account* ReplacedAccount(uint32_t slot) override {
+    return slot < replaced_accounts.size() ? &replaced_accounts[slot] : nullptr;
+  }
   const nx_limits* ReplacedLimits(uint32_t row) override {
     return row < replaced_limits.size() ? &replaced_limits[row] : nullptr;
   }
   std::span<nx_session> Entries() override { return entries; }
+  std::span<nx_account> Accounts() override { return accounts; }
   std::span<uint64_t> FastWords() override { return fast; }
   std::span<uint64_t> HeldWords() override { return held; }
   Outcome Settle() override {
@@ -96,18 +101,23 @@ class FakeTable : public SessionTable {
     auto found = keys.find(key.InZone(zone));
     return found == keys.end() ? nullptr : &entries[found->second];
   }
+  nx_account& AccountOf(const Layout& layout, uint16_t zone, const std::string& text) {
+    return accounts[static_cast<size_t>(Find(layout, zone, text) - entries.data())];
+  }
   uint64_t ExpiryOf(const Layout& layout, uint16_t zone, const std::string& text) {
     nx_session* entry = Find(layout, zone, text);
     return entry == nullptr ? 0 : entry->expires_ns;
   }
 
   std::vector<nx_session> entries;
+  std::vector<nx_account> accounts;
   std::vector<uint64_t> fast;
   std::vector<uint64_t> held;
   std::vector<nx_limits> limits;
   std::vector<nx_policy> policies;
   std::vector<nx_place> places;
   std::vector<nx_session> replaced;  // by slot
+  std::vector<nx_account> replaced_accounts;
   std::vector<nx_limits> replaced_limits;
   int settled = 0;
   std::map<nx_key, uint32_t, KeyLess> keys;

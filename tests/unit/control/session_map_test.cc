@@ -44,7 +44,8 @@ TEST_F(SessionMapTest, IndexesPoolsDirectly) {
   Reconcile({});
   EXPECT_EQ(Begin("10.51.1.2", 9), 2u);
   EXPECT_EQ(table.entries[2].expires_ns, 9u);
-  EXPECT_EQ(table.entries[2].begun_s, 5u);
+  EXPECT_EQ(table.entries[2].begun, 5u);
+  EXPECT_NE(nx_begun(1 << 16), 0) << "0 is long ago";
   EXPECT_EQ(*map.Reserve(*ParseKey("10.52.0.3")), 259u);
   EXPECT_TRUE(table.keys.empty());
 }
@@ -53,8 +54,8 @@ TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
   Reconcile({});
   Begin("10.51.1.2", 9);
   uint32_t v6 = Begin("2001:db8:51:1::2", 9);
-  table.entries[2].packets_up = 5;
-  table.entries[v6].packets_up = 6;
+  table.accounts[2].packets_up = 5;
+  table.accounts[v6].packets_up = 6;
 
   SessionMap next(layout, table);
   std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("2001:db8:51:1::2", 12)};
@@ -63,10 +64,29 @@ TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
   auto done = next.Reconcile(wanted);
   EXPECT_EQ(done->kept, 2u);
   EXPECT_EQ(done->added + done->removed, 0u);
-  EXPECT_EQ(table.entries[2].packets_up, 5u);
-  EXPECT_EQ(table.entries[v6].packets_up, 6u);
+  EXPECT_EQ(table.accounts[2].packets_up, 5u);
+  EXPECT_EQ(table.accounts[v6].packets_up, 6u);
   EXPECT_EQ(table.entries[v6].expires_ns, 12u);
   EXPECT_EQ(wanted[1].slot, v6);
+}
+
+// An account counts packets modulo 2^32; its entry has how often they went round.
+TEST_F(SessionMapTest, KnowsPacketsBeyondFourBillion) {
+  Reconcile({});
+  const uint32_t slot = Begin("10.51.1.2", 9);
+  table.accounts[slot].packets_up = 5;
+  table.accounts[slot].packets_down = 6;
+  table.entries[slot].carries = 1 | 2 << NX_CARRY_DOWN;
+  EXPECT_EQ(map.Read(slot).packets_up, (uint64_t{1} << 32) + 5);
+  EXPECT_EQ(map.Read(slot).packets_down, (uint64_t{2} << 32) + 6);
+
+  WantedEntry wanted = Wanted("10.51.1.3", 9);
+  wanted.counters = {.packets_up = (uint64_t{3} << 32) + 7, .packets_down = uint64_t{4} << 32};
+  ASSERT_TRUE(map.Begin(3, wanted));
+  EXPECT_EQ(table.accounts[3].packets_up, 7u);
+  EXPECT_EQ(table.entries[3].carries, 3u | 4u << NX_CARRY_DOWN);
+  EXPECT_EQ(map.Read(3).packets_up, wanted.counters.packets_up);
+  EXPECT_EQ(map.Read(3).packets_down, wanted.counters.packets_down);
 }
 
 TEST_F(SessionMapTest, RemovesWhatTheStoreDoesNotHaveAndAddsWhatItHas) {
@@ -83,7 +103,7 @@ TEST_F(SessionMapTest, RemovesWhatTheStoreDoesNotHaveAndAddsWhatItHas) {
   EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::2"), 0u);
   EXPECT_EQ(table.ExpiryOf(layout, 1, "10.51.1.3"), 7u);
   EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::3"), 8u);
-  EXPECT_EQ(table.entries[3].bytes_up, 100u);
+  EXPECT_EQ(table.accounts[3].bytes_up, 100u);
 }
 
 TEST_F(SessionMapTest, EndsEntriesThatNoKeyLeadsTo) {
@@ -109,11 +129,11 @@ TEST_F(SessionMapTest, ReusesTheEntryThatWasFreedFirst) {
   Reconcile({});
   uint32_t a = Begin("2001:db8:51:1::a", 9), b = Begin("2001:db8:51:1::b", 9);
   uint32_t c = Begin("2001:db8:51:1::c", 9);
-  table.entries[b].packets_up = 4;
+  table.accounts[b].packets_up = 4;
   EXPECT_EQ(map.End(1, *ParseKey("2001:db8:51:1::b"), b).packets_up, 4u);
   map.End(1, *ParseKey("2001:db8:51:1::a"), a);
   EXPECT_EQ(Begin("2001:db8:51:1::d", 9), b);
-  EXPECT_EQ(table.entries[b].packets_up, 0u);
+  EXPECT_EQ(table.accounts[b].packets_up, 0u);
   EXPECT_EQ(Begin("2001:db8:51:1::e", 9), a);
   EXPECT_EQ(table.entries[c].expires_ns, 9u);
 }

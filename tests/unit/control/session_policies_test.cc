@@ -60,15 +60,16 @@ TEST_F(SessionPoliciesTest, ARestartLeavesRowsAloneAndARebootBringsThemBack) {
 TEST_F(SessionPoliciesTest, ReplacedMapsHandOverWhatWasUsed) {
   ASSERT_TRUE(Authorise({"10.51.1.2"}, "gold"));
   Row("10.51.1.2").used_down = 300;
-  Entry("10.51.1.2").packets_up = 9;
+  Account("10.51.1.2").packets_up = 9;
   FakeTable next(layout);
   next.replaced = table.entries;
+  next.replaced_accounts = table.accounts;
   next.replaced_limits = table.limits;
   table = next;
   ASSERT_TRUE(Restart());
   EXPECT_EQ(report.added, 1u);
   EXPECT_EQ(Row("10.51.1.2").used_down, 300u);
-  EXPECT_EQ(Entry("10.51.1.2").packets_up, 9u);
+  EXPECT_EQ(Account("10.51.1.2").packets_up, 9u);
 }
 
 TEST_F(SessionPoliciesTest, AnotherPolicyIsInForceAtOnceAndTheFastBitIsCleared) {
