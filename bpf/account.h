@@ -78,17 +78,24 @@ static __always_inline enum standing find_pool_account(zone_constants zone,
  */
 static __always_inline int passes_at_once(zone_constants zone, const struct packet *p)
 {
+	if (zone->bind || !is_fast(p->index))
+		return 0;
+	note_packet(p->index, 0, p->data_end - p->data);
+	return 1;
+}
+
+/* The sender's entry, before anything else is known of the packet; 0: it is none of a pool. */
+static __always_inline int find_pool_sender(zone_constants zone, struct packet *p)
+{
 	const struct iphdr *ip = at(p, p->l3);
 	__s64 index;
 
-	if (zone->bind || p->ethertype != bpf_htons(ETH_P_IP) || (void *)(ip + 1) > p->data_end ||
-	    ip->version != 4)
+	if (p->ethertype != bpf_htons(ETH_P_IP) || (void *)(ip + 1) > p->data_end || ip->version != 4)
 		return 0;
 	index = pool_index_of(zone, ip->saddr);
-	if (index < 0 || !is_fast(index))
-		return 0;
-	note_packet(index, 0, p->data_end - p->data);
-	return 1;
+	p->index = index;
+	p->in_pools = index >= 0;
+	return p->in_pools;
 }
 
 static __always_inline enum standing find_entry(__u32 index, struct account *a)
@@ -179,7 +186,7 @@ static __always_inline void find_pool_entry(zone_constants zone, struct packet *
 	if (index < 0)
 		return;
 	p->index = index;
-	p->entry = session_at(index);
+	p->in_pools = 1;
 }
 
 /* Does a session authorise the client that sends the packet? */
@@ -188,9 +195,10 @@ static __always_inline enum standing find_sender(zone_constants zone, const stru
 {
 	enum standing standing =
 		p->flow.ipv6 ? find_prefix_account(zone, &p->flow, a)
-			     : find_pool_account(zone, p->entry, p->index, a);
+			     : find_pool_account(zone, p->in_pools ? session_at(p->index) : NULL,
+						 p->index, a);
 
-	if (standing != STRANGER || !zone->kinds || !is_client(zone, &p->flow, p->entry != NULL))
+	if (standing != STRANGER || !zone->kinds || !is_client(zone, &p->flow, p->in_pools))
 		return standing;
 	if (zone->kinds & NX_KIND_MAC)
 		standing = find_mac_account(zone, p, a);

@@ -20,10 +20,11 @@ static __always_inline struct nx_before *before_login_of(const struct packet *p)
 {
 	struct nx_before fresh = {}, *before;
 	const struct nx_flow *flow = &p->flow;
+	struct nx_session *entry;
 	struct nx_key key;
 
 	if (!flow->ipv6)
-		return p->entry ? &p->entry->before : NULL;
+		return p->in_pools && (entry = session_at(p->index)) ? &entry->before : NULL;
 	/* Where sessions are prefixes, so are the counted. */
 	address_key(&key, zone_config.zone, flow->client, shortest_key_length(&zone_config));
 	before = bpf_map_lookup_elem(&before_login, &key);
@@ -70,20 +71,16 @@ static __always_inline int sieve_allows(__u32 queue, const struct packet *p,
 
 /* Counts, unless that would be more than the client may; 0 then. */
 static __always_inline int before_login_allows(const struct xdp_md *ctx, const struct packet *p,
-					       enum nx_before_login what)
+					       enum nx_before_login what, __u32 now_s)
 {
-	const struct nx_clock *clk = read_clock();
 	struct nx_before *before;
-	__u16 second;
+	__u16 second = now_s;
 
-	if (!clk)
-		return 0;
-	if (sieve_allows(ctx->rx_queue_index, p, what, clk->now_s))
+	if (sieve_allows(ctx->rx_queue_index, p, what, now_s))
 		return 1;
 	before = before_login_of(p);
 	if (!before)
 		return 0;
-	second = clk->now_s;
 	if (before->second != second) {
 		before->second = second;
 		__builtin_memset(before->counts, 0, sizeof(before->counts));

@@ -79,9 +79,10 @@ static __always_inline enum nx_reason judge_dhcp(const struct packet *p)
 
 /* RFC 9293 §3.5.2: the RST that a closed port sends. */
 static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct packet *p,
-					    const struct segment *s, struct reply *reply)
+					    const struct segment *s, const struct nx_clock *clk,
+					    struct reply *reply)
 {
-	if (!before_login_allows(ctx, p, NX_BEFORE_RST))
+	if (!before_login_allows(ctx, p, NX_BEFORE_RST, clk->now_s))
 		return NX_REASON_RST_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -119,7 +120,7 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 		return NX_REASON_MSS_TOO_SMALL;
 	if (!worker_alive(ctx, clk))
 		return NX_REASON_WORKER_STALE;
-	if (!before_login_allows(ctx, p, NX_BEFORE_SYN))
+	if (!before_login_allows(ctx, p, NX_BEFORE_SYN, clk->now_s))
 		return NX_REASON_SYN_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -142,7 +143,7 @@ static __always_inline enum nx_reason answer_segment(struct xdp_md *ctx, struct 
 	__u32 mss_class;
 
 	if (nx_cookie_check(secret, &p->flow, clk->slot, s->ack, &mss_class) == NX_COOKIE_INVALID)
-		return reset(ctx, p, s, reply);
+		return reset(ctx, p, s, clk, reply);
 	if (s->payload)
 		return NX_REASON_REQUEST;
 	if (!(s->flags & TCP_FIN))
@@ -189,11 +190,11 @@ static __always_inline int is_to_group(const struct packet *p)
 }
 
 static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packet *p,
-						struct reply *reply)
+						const struct nx_dns_rules *rules,
+						const struct nx_clock *clk, struct reply *reply)
 {
 	struct segment s = {};
-	struct nx_cookie_keys *secret;
-	struct nx_clock *clk;
+	const struct nx_cookie_keys *secret;
 	enum nx_reason reason = parse_tcp(p, &s);
 	__u32 zero = 0;
 
@@ -205,14 +206,13 @@ static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packe
 		return s.flags & TCP_SYN ? NX_REASON_TCP_FLAGS : NX_REASON_RST_RECEIVED;
 	if (s.flags & TCP_SYN ? s.flags & (TCP_FIN | TCP_ACK) : !(s.flags & TCP_ACK))
 		return NX_REASON_TCP_FLAGS;
-	clk = bpf_map_lookup_elem(&clock, &zero);
 	secret = bpf_map_lookup_elem(&cookie_keys, &zero);
-	if (!clk || !secret)
+	if (!secret)
 		return NX_REASON_WORKER_STALE;
-	if (s.flags & TCP_SYN && answer_is_unread(&p->flow, shortest_key_length(&zone_config)))
+	if (s.flags & TCP_SYN && answer_is_unread(&p->flow, rules, clk, shortest_key_length(&zone_config)))
 		return NX_REASON_ANSWER_UNREAD;
 	if (!is_intercepted(p->flow.server_port))
-		return zone_config.reject & NX_REJECT_TCP ? reset(ctx, p, &s, reply)
+		return zone_config.reject & NX_REJECT_TCP ? reset(ctx, p, &s, clk, reply)
 							  : NX_REASON_TCP_DROPPED;
 	if (s.flags & TCP_SYN)
 		return answer_syn(ctx, p, &s, secret, clk, reply);
@@ -250,57 +250,68 @@ static __always_inline int is_icmp(const struct packet *p)
 }
 
 /* QUIC first of all: refused, so that the client turns to TCP at once. */
-static __always_inline enum nx_reason judge_udp(const struct xdp_md *ctx, const struct packet *p)
+static __always_inline enum nx_reason judge_udp(const struct xdp_md *ctx, const struct packet *p,
+						const struct nx_dns_rules *rules,
+						const struct nx_clock *clk)
 {
-	if (answer_is_unread(&p->flow, shortest_key_length(&zone_config)))
+	if (answer_is_unread(&p->flow, rules, clk, shortest_key_length(&zone_config)))
 		return NX_REASON_ANSWER_UNREAD;
 	if (!(zone_config.reject & NX_REJECT_UDP) || p->options ||
 	    is_martian_destination(&p->flow) || is_to_group(p) || !udp_refusal_fits(p))
 		return NX_REASON_UDP;
-	return before_login_allows(ctx, p, NX_BEFORE_ICMP) ? NX_REASON_UDP_REFUSED
+	return before_login_allows(ctx, p, NX_BEFORE_ICMP, clk->now_s) ? NX_REASON_UDP_REFUSED
 							   : NX_REASON_ICMP_LIMITED;
 }
 
-/* What becomes of a packet whose client has no session. */
+static __always_inline int has_ports(const struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP;
+}
+
+/* What becomes of a packet whose client has no session, once all its headers are parsed. */
 static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p,
 					    struct reply *reply)
 {
-	enum nx_reason reason = parse_network(ctx, p);
-	int has_ports;
+	const struct nx_dns_rules *rules = dns_rules_of(zone_config.zone);
+	const struct nx_clock *clk = read_clock();
+	enum nx_reason reason = judge_neighbour(p);
 
-	if (reason != PARSED)
-		return reason;
-	reason = judge_neighbour(p);
+	if (!rules || !clk)
+		return UNDECIDED; /* cannot be */
 	if (reason != UNDECIDED)
 		return reason;
-	has_ports = p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP;
-	if (has_ports) {
-		reason = parse_ports(p);
-		if (reason != PARSED)
-			return reason;
-		reason = judge_dhcp(p);
-		if (reason != UNDECIDED)
-			return reason;
-	}
-	if (!is_client(&zone_config, &p->flow, p->entry != NULL))
+	reason = judge_dhcp(p);
+	if (reason != UNDECIDED)
+		return reason;
+	if (!is_client(&zone_config, &p->flow, p->in_pools))
 		return NX_REASON_MARTIAN;
-	if (in_garden(&p->flow, p->protocol))
+	if (in_garden(&p->flow, p->protocol, rules, clk))
 		reason = NX_REASON_GARDEN;
-	else if (has_ports && is_resolver(&zone_config, &p->flow))
-		reason = judge_dns(ctx, p);
+	else if (has_ports(p) && is_resolver(&zone_config, &p->flow))
+		reason = judge_dns(ctx, p, rules, clk);
 	else
 		reason = UNDECIDED;
-	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(ctx, p, NX_BEFORE_ICMP))
+	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(ctx, p, NX_BEFORE_ICMP, clk->now_s))
 		return NX_REASON_ICMP_LIMITED;
 	if (reason != UNDECIDED) /* options could route it past the destination that was judged */
 		return p->options ? NX_REASON_EXTENSION_HEADERS : reason;
 	if (p->protocol == IPPROTO_TCP)
-		return judge_tcp(ctx, p, reply);
+		return judge_tcp(ctx, p, rules, clk, reply);
 	if (p->protocol == IPPROTO_UDP)
-		return judge_udp(ctx, p);
+		return judge_udp(ctx, p, rules, clk);
 	if (is_icmp(p))
 		return NX_REASON_ICMP;
 	return NX_REASON_IP_PROTOCOL;
+}
+
+static __always_inline enum nx_reason parse_and_judge(struct xdp_md *ctx, struct packet *p,
+						      struct reply *reply)
+{
+	enum nx_reason reason = parse_network(ctx, p);
+
+	if (reason == PARSED && has_ports(p))
+		reason = parse_ports(p);
+	return reason == PARSED ? judge(ctx, p, reply) : reason;
 }
 
 #endif /* NARTHEX_BPF_CLASSIFY_H */

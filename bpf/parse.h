@@ -39,8 +39,8 @@ struct packet {
 	void *data;
 	void *data_end;
 	struct nx_flow flow; /* addresses from layer 3, ports from layer 4 */
-	struct nx_session *entry; /* of an IPv4 client in the zone's pools, or NULL */
-	__u32 index;	     /* of that entry */
+	__u32 index;	     /* in `sessions`, of an IPv4 client in the zone's pools */
+	__u8 in_pools;	     /* it is one */
 	__u64 bytes;	     /* of the frame */
 	__u64 l3;	     /* offset of the IP header: 14, 18 or 22 */
 	__u64 l4;	     /* offset of the transport header */
@@ -56,6 +56,8 @@ struct packet {
  * the verifier needs. The caller still checks against data_end. */
 static __always_inline void *at(const struct packet *p, __u64 offset)
 {
+	if (__builtin_constant_p(offset))
+		return p->data + offset;
 	asm volatile("%0 &= 0xfff" : "+r"(offset));
 	return p->data + offset;
 }
@@ -74,7 +76,7 @@ static __always_inline enum nx_reason parse_ethernet(struct packet *p)
 
 	if ((void *)(eth + 1) > p->data_end)
 		return NX_REASON_TRUNCATED;
-	p->ethertype = eth->h_proto;
+	p->ethertype = *(const __be16 *)(p->data + 2 * ETH_ALEN); /* of a packed struct clang reads bytes */
 #pragma unroll
 	for (int i = 0; i < MAX_VLAN_TAGS; i++) {
 		struct vlan_tag *tag = p->data + offset;
@@ -121,11 +123,23 @@ static __always_inline enum nx_reason parse_addresses(struct packet *p)
 /* Folds a sum of 32-bit words to 16 bits (RFC 1071). */
 static __always_inline __u32 fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
+	__u32 half;
+
+	/* Added to itself with its halves swapped, a sum has its folded one in the upper half. */
+	sum += sum << 32 | sum >> 32;
+	half = sum >> 32;
+	half += half << 16 | half >> 16;
+	return half >> 16;
+}
+
+/*
+ * Is a sum of 32-bit words, their own checksum among them, what it should be: 0 in one's complement? It
+ * is if 65,535 divides it, and that is one multiplication with the inverse of 65,535 modulo 2^64, which
+ * takes the multiples to 0 … 2^64 / 65,535 and everything else beyond. The words are not all 0.
+ */
+static __always_inline int sums_to_zero(__u64 sum)
+{
+	return sum * 0xfffeFFFEfffeFFFFull <= ~0ull / 0xffff;
 }
 
 #define CUT_SHORT 0x10000u
@@ -173,18 +187,19 @@ __noinline __u32 sum_bytes(struct xdp_md *ctx, __u32 offset, __u32 bytes)
 	return fold(sum);
 }
 
-/* Folded sum of an IPv4 header without options. */
-static __always_inline __u32 sum_plain_header(const struct iphdr *ip)
+/* The sum of an IPv4 header without options. */
+static __always_inline __u64 sum_plain_header(const struct iphdr *ip)
 {
 	const __u32 *words = (const __u32 *)ip;
 
-	return fold((__u64)words[0] + words[1] + words[2] + words[3] + words[4]);
+	return (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
 }
 
 static __always_inline enum nx_reason parse_ipv4(struct xdp_md *ctx, struct packet *p)
 {
 	struct iphdr *ip = at(p, p->l3);
-	__u32 header, total, sum;
+	__u32 header, total;
+	__u64 sum;
 
 	if ((void *)(ip + 1) > p->data_end)
 		return NX_REASON_TRUNCATED;
@@ -193,8 +208,10 @@ static __always_inline enum nx_reason parse_ipv4(struct xdp_md *ctx, struct pack
 	if (header < sizeof(*ip) || total < header || p->l3 + total > p->bytes)
 		return NX_REASON_TRUNCATED;
 	sum = header == sizeof(*ip) ? sum_plain_header(ip) : sum_bytes(ctx, p->l3, header);
-	if (sum != 0xffff)
-		return sum == CUT_SHORT ? NX_REASON_TRUNCATED : NX_REASON_CHECKSUM;
+	if (sum == CUT_SHORT && header != sizeof(*ip))
+		return NX_REASON_TRUNCATED;
+	if (!sums_to_zero(sum))
+		return NX_REASON_CHECKSUM;
 	if (ip->frag_off & bpf_htons(IPV4_FRAGMENT_BITS))
 		return NX_REASON_FRAGMENT;
 	p->l4 = p->l3 + header;
@@ -267,6 +284,39 @@ static __always_inline enum nx_reason parse_network(struct xdp_md *ctx, struct p
 	return p->flow.ipv6 ? parse_ipv6(ctx, p) : parse_ipv4(ctx, p);
 }
 
+/*
+ * TCP over IPv4 as nearly all of it comes, without tags, options or fragments, in a frame that is known
+ * to be IPv4: all that the functions above would find, at offsets that the compiler knows. 0: it is not
+ * that, or not in order.
+ */
+static __always_inline int parse_plain_tcp(struct packet *p)
+{
+	const struct iphdr *ip = p->data + sizeof(struct ethhdr);
+	const __u32 *words = (const __u32 *)ip;
+	const __be16 *ports = (const __be16 *)(ip + 1);
+	__u32 total;
+
+	if ((void *)(ip + 1) + sizeof(struct tcphdr) > p->data_end)
+		return 0;
+	total = (bpf_ntohl(words[0]) - 0x45000000) & 0xff00ffff; /* without the type of service */
+	if (total < sizeof(*ip) + sizeof(struct tcphdr) ||
+	    sizeof(struct ethhdr) + total > p->bytes ||
+	    words[1] & bpf_htonl(IPV4_FRAGMENT_BITS) || ip->protocol != IPPROTO_TCP ||
+	    !sums_to_zero(sum_plain_header(ip)))
+		return 0;
+	p->ethertype = bpf_htons(ETH_P_IP);
+	p->l3 = sizeof(struct ethhdr);
+	p->l4 = sizeof(struct ethhdr) + sizeof(*ip);
+	p->end = sizeof(struct ethhdr) + total;
+	p->protocol = IPPROTO_TCP;
+	p->hop_limit = ip->ttl;
+	p->flow.client_port = ports[0];
+	p->flow.server_port = ports[1];
+	map_ipv4(p->flow.client, ip->saddr);
+	map_ipv4(p->flow.server, ip->daddr);
+	return 1;
+}
+
 /* Both addresses' part of the pseudo header's sum. */
 static __always_inline __u64 sum_addresses(const struct nx_flow *flow)
 {
@@ -322,15 +372,49 @@ static __always_inline enum nx_reason parse_tcp(struct packet *p, struct segment
 	return PARSED;
 }
 
+/* The sum of a TCP header, all of it in the frame. In steps of 8, 4, 2 and 1 words of its options, so that
+ * no length of them needs a loop; 0, which no sum is: it is cut short. */
+static __always_inline __u64 sum_tcp_header(const struct packet *p, __u32 bytes)
+{
+	const __u32 *words = at(p, p->l4);
+	__u32 options = (bytes - sizeof(struct tcphdr)) / 4;
+	__u64 sum;
+
+	if ((void *)(words + 5) > p->data_end)
+		return 0;
+	sum = (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
+	words += 5;
+#pragma unroll
+	for (__u32 count = 8; count; count /= 2) {
+		if (!(options & count))
+			continue;
+		if ((void *)(words + count) > p->data_end)
+			return 0;
+#pragma unroll
+		for (__u32 i = 0; i < count; i++)
+			sum += words[i];
+		words += count;
+	}
+	return sum;
+}
+
 /* Verifies the checksum of a segment that the classifier answers itself. */
 static __always_inline int tcp_checksum_ok(struct xdp_md *ctx, const struct packet *p,
 					   const struct segment *s)
 {
 	__u32 bytes = s->header + s->payload;
-	__u32 sum = sum_bytes(ctx, p->l4, bytes);
+	__u64 sum;
 
-	return sum != CUT_SHORT && fold(sum_addresses(&p->flow) + bpf_htons(IPPROTO_TCP) +
-					(__u64)bpf_htons(bytes) + sum) == 0xffff;
+	if (__builtin_constant_p(p->l4) && !s->payload) {
+		sum = sum_tcp_header(p, bytes);
+		if (!sum)
+			return 0;
+	} else {
+		sum = sum_bytes(ctx, p->l4, bytes);
+		if (sum == CUT_SHORT)
+			return 0;
+	}
+	return sums_to_zero(sum_addresses(&p->flow) + bpf_htons(IPPROTO_TCP) + bpf_htons(bytes) + sum);
 }
 
 struct mss_search {

@@ -79,12 +79,12 @@ static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct nx_flow 
 /* In words: clang would copy the bytes of a packed header one by one. */
 static __always_inline void swap_macs(void *frame)
 {
-	__u32 *words = frame; /* of the destination 4 bytes, 2 and 2 of the source, 4 of it */
-	__u32 to = words[0], middle = words[1], from = words[2];
+	__u64 *head = frame; /* the destination, two bytes of the source */
+	__u32 *tail = frame + 8; /* its other four */
+	__u64 was = *head, from = *tail;
 
-	words[0] = middle >> 16 | from << 16;
-	words[1] = from >> 16 | to << 16;
-	words[2] = to >> 16 | middle << 16;
+	*head = was >> 48 | from << 16 | was << 48;
+	*tail = was >> 16;
 }
 
 /* Turns the frame into the reply; XDP_TX, or XDP_DROP if it would not fit. */
@@ -104,11 +104,11 @@ static __always_inline int write_reply(struct xdp_md *ctx, const struct packet *
 		return XDP_DROP;
 	data = (void *)(long)ctx->data;
 	data_end = (void *)(long)ctx->data_end;
-	asm volatile("%0 &= 0x1f" : "+r"(l3)); /* 14, 18 or 22 */
+	if (!__builtin_constant_p(l3))
+		asm volatile("%0 &= 0x1f" : "+r"(l3)); /* 14, 18 or 22 */
 	ip = data + l3;
 	tcp = ip + ip_bytes;
-	if (data + sizeof(struct ethhdr) > data_end || ip + sizeof(struct iphdr) > data_end ||
-	    (void *)(tcp + 1) > data_end)
+	if (data + sizeof(struct ethhdr) > data_end || (void *)(tcp + 1) > data_end)
 		return XDP_DROP;
 	swap_macs(data);
 	if (flow->ipv6) {

@@ -171,14 +171,13 @@ static __always_inline int admits(const struct nx_garden *entry, __u8 protocol, 
 }
 
 /* Was the server's address answered for a name of the garden? */
-static __always_inline int in_learned(const struct nx_flow *flow, __u8 protocol, __u16 port)
+static __always_inline int in_learned(const struct nx_flow *flow, __u8 protocol, __u16 port,
+				      const struct nx_dns_rules *rules, const struct nx_clock *clk)
 {
-	const struct nx_dns_rules *rules = dns_rules_of(flow->zone);
-	const struct nx_clock *clk = read_clock();
 	const struct nx_learned *entry;
 	struct nx_key key = {};
 
-	if (!rules || !rules->learn || !clk)
+	if (!rules->learn)
 		return 0;
 	address_key(&key, flow->zone, flow->server, 128);
 	entry = bpf_map_lookup_elem(&learned, &key);
@@ -186,7 +185,8 @@ static __always_inline int in_learned(const struct nx_flow *flow, __u8 protocol,
 }
 
 /* Does the garden of the flow's zone admit its server, protocol and port? */
-static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol)
+static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol,
+				     const struct nx_dns_rules *rules, const struct nx_clock *clk)
 {
 	struct nx_garden_key key = { .prefix_len = NX_GARDEN_PREFIX_BASE + 128, .zone = flow->zone };
 	__u16 port = bpf_ntohs(flow->server_port);
@@ -196,7 +196,7 @@ static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol)
 	entry = bpf_map_lookup_elem(&garden, &key);
 	if (entry && admits(entry, protocol, port))
 		return 1;
-	return in_learned(flow, protocol, port);
+	return in_learned(flow, protocol, port, rules, clk);
 }
 
 #endif /* NARTHEX_BPF_ZONE_H */
