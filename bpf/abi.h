@@ -36,8 +36,9 @@
 #define NX_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-/* Raised when the layout or meaning of a pinned map changes; kept in `abi_version`. */
-#define NX_ABI_VERSION 4
+/* Raised when the layout or meaning of a pinned map changes, or what a cookie is made of its keys; kept in
+ * `abi_version`. */
+#define NX_ABI_VERSION 5
 
 /* ---- bounds ------------------------------------------------------------------------- */
 

@@ -41,37 +41,53 @@ struct nx_flow {
 NX_ASSERT_SIZE(struct nx_flow, 40);
 
 #define NX_ROTL(x, b) (((x) << (b)) | ((x) >> (64 - (b))))
-#define NX_SIPROUND                                                                        \
-	do {                                                                               \
-		v0 += v1; v1 = NX_ROTL(v1, 13); v1 ^= v0; v0 = NX_ROTL(v0, 32);            \
-		v2 += v3; v3 = NX_ROTL(v3, 16); v3 ^= v2;                                  \
-		v0 += v3; v3 = NX_ROTL(v3, 21); v3 ^= v0;                                  \
-		v2 += v1; v1 = NX_ROTL(v1, 17); v1 ^= v2; v2 = NX_ROTL(v2, 32);            \
-	} while (0)
+/* SipHash-1-3 under a 128-bit key, in its steps. */
+struct nx_sip {
+	__u64 v0, v1, v2, v3;
+};
 
-/* SipHash-1-3 of `count` little-endian words under a 128-bit key. */
+static __always_inline void nx_sip_round(struct nx_sip *s)
+{
+	s->v0 += s->v1; s->v1 = NX_ROTL(s->v1, 13); s->v1 ^= s->v0; s->v0 = NX_ROTL(s->v0, 32);
+	s->v2 += s->v3; s->v3 = NX_ROTL(s->v3, 16); s->v3 ^= s->v2;
+	s->v0 += s->v3; s->v3 = NX_ROTL(s->v3, 21); s->v3 ^= s->v0;
+	s->v2 += s->v1; s->v1 = NX_ROTL(s->v1, 17); s->v1 ^= s->v2; s->v2 = NX_ROTL(s->v2, 32);
+}
+
+static __always_inline struct nx_sip nx_sip_begin(const __u64 key[2])
+{
+	struct nx_sip s = { key[0] ^ 0x736f6d6570736575ull, key[1] ^ 0x646f72616e646f6dull,
+			    key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull };
+
+	return s;
+}
+
+static __always_inline void nx_sip_absorb(struct nx_sip *s, __u64 word)
+{
+	s->v3 ^= word;
+	nx_sip_round(s);
+	s->v0 ^= word;
+}
+
+/* `last`: the up to 7 bytes that are left, with the length of the message in the highest byte. */
+static __always_inline __u64 nx_sip_end(struct nx_sip *s, __u64 last)
+{
+	nx_sip_absorb(s, last);
+	s->v2 ^= 0xff;
+	nx_sip_round(s);
+	nx_sip_round(s);
+	nx_sip_round(s);
+	return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
+/* Of `count` little-endian words. */
 static __always_inline __u64 nx_siphash(const __u64 key[2], const __u64 *words, int count)
 {
-	__u64 v0 = key[0] ^ 0x736f6d6570736575ull;
-	__u64 v1 = key[1] ^ 0x646f72616e646f6dull;
-	__u64 v2 = key[0] ^ 0x6c7967656e657261ull;
-	__u64 v3 = key[1] ^ 0x7465646279746573ull;
-	__u64 last = (__u64)(count * 8) << 56;
+	struct nx_sip s = nx_sip_begin(key);
 
-#pragma GCC unroll 8
-	for (int i = 0; i < count; i++) {
-		v3 ^= words[i];
-		NX_SIPROUND;
-		v0 ^= words[i];
-	}
-	v3 ^= last;
-	NX_SIPROUND;
-	v0 ^= last;
-	v2 ^= 0xff;
-	NX_SIPROUND;
-	NX_SIPROUND;
-	NX_SIPROUND;
-	return v0 ^ v1 ^ v2 ^ v3;
+	for (int i = 0; i < count; i++)
+		nx_sip_absorb(&s, words[i]);
+	return nx_sip_end(&s, (__u64)(count * 8) << 56);
 }
 
 /* The time slot of a CLOCK_BOOTTIME instant. */
@@ -84,25 +100,26 @@ static __always_inline __u64 nx_cookie_slot(__u64 now_ns)
 static __always_inline __u32 nx_cookie_base(const struct nx_cookie_keys *keys,
 					    const struct nx_flow *flow, __u64 slot)
 {
-	const __u64 *key = keys->key[slot & 3];
-	__u64 words[5];
-	/* Slots come round after 45 days, keys much sooner. */
+	struct nx_sip s = nx_sip_begin(keys->key[slot & 3]);
+	/* Seven bytes: zones have small numbers; slots come round after 91 days, keys much sooner. */
 	__u64 ends = (__u64)flow->client_port | (__u64)flow->server_port << 16 |
-		     (__u64)flow->zone << 32 | (__u64)flow->ipv6 << 48 | slot << 49;
+		     (__u64)(flow->zone & 0xff) << 32 | (slot & 0xffff) << 40;
+	__u64 words[4];
 
 	if (!flow->ipv6) {
 		__u32 client, server;
 
 		__builtin_memcpy(&client, flow->client + 12, 4);
 		__builtin_memcpy(&server, flow->server + 12, 4);
-		words[0] = (__u64)client | (__u64)server << 32;
-		words[1] = ends;
-		return (__u32)nx_siphash(key, words, 2) & ~NX_MSS_CLASS_MASK;
+		nx_sip_absorb(&s, (__u64)client | (__u64)server << 32);
+		return (__u32)nx_sip_end(&s, ends | 15ull << 56) & ~NX_MSS_CLASS_MASK;
 	}
 	__builtin_memcpy(words, flow->client, 16);
 	__builtin_memcpy(words + 2, flow->server, 16);
-	words[4] = ends;
-	return (__u32)nx_siphash(key, words, 5) & ~NX_MSS_CLASS_MASK;
+#pragma GCC unroll 4
+	for (int i = 0; i < 4; i++)
+		nx_sip_absorb(&s, words[i]);
+	return (__u32)nx_sip_end(&s, ends | 39ull << 56) & ~NX_MSS_CLASS_MASK;
 }
 
 /* What an acknowledgement number says about a connection. */
