@@ -53,11 +53,13 @@ static __always_inline __u32 mixed(__u32 number)
 SEC("xdp")
 int vary(struct xdp_md *ctx)
 {
-	int missing = (int)stage.bytes - (int)(ctx->data_end - ctx->data);
+	__u64 length = ctx->data_end - ctx->data;
 	__u32 rest = (stage.bytes - 56) & 63;
 	__u8 *data, *data_end;
 
-	if (missing && bpf_xdp_adjust_tail(ctx, missing))
+	/* Always, by 0 too, so that the floor has it as much as a subject that shortens frames. */
+	asm volatile("" : "+r"(length)); /* clang would subtract pointers in 32 bits */
+	if (bpf_xdp_adjust_tail(ctx, (int)stage.bytes - (int)length))
 		return XDP_ABORTED;
 	data = (void *)(long)ctx->data;
 	data_end = (void *)(long)ctx->data_end;
