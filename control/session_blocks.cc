@@ -72,7 +72,9 @@ Outcome SessionBlocks::Write(int64_t first, std::string_view block) {
 
 Result<std::optional<SessionBlocks::Editor::Place>> SessionBlocks::Editor::Find(int64_t number) {
   auto look = [&]() -> Result<std::optional<Place>> {
-    for (std::string_view rest = block_; !rest.empty();) {
+    std::string_view rest = block_;
+    if (behind_ != 0 && number > last_) rest.remove_prefix(behind_);
+    while (!rest.empty()) {
       const size_t begin = block_.size() - rest.size();
       auto session = TakeSession(rest);
       if (!session) return Fail(session.error());
@@ -91,6 +93,7 @@ Result<std::optional<SessionBlocks::Editor::Place>> SessionBlocks::Editor::Find(
   if (!*first) return std::optional<Place>();
   loaded_ = true;
   first_ = **first;
+  behind_ = 0;
   return look();
 }
 
@@ -104,6 +107,8 @@ Result<bool> SessionBlocks::Editor::Change(int64_t number,
   std::string changed;
   AppendSession(place.session, changed);
   block_.replace(place.begin, place.end - place.begin, changed);
+  last_ = number;
+  behind_ = place.begin + changed.size();
   changed_ = true;
   return true;
 }
@@ -116,6 +121,8 @@ Result<bool> SessionBlocks::Editor::Remove(
   const Place& place = **found;
   if (auto seen = visit(place.session); !seen) return Fail(seen.error());
   block_.erase(place.begin, place.end - place.begin);
+  last_ = number;
+  behind_ = place.begin;
   changed_ = true;
   return true;
 }

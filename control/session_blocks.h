@@ -65,6 +65,9 @@ class SessionBlocks {
     bool loaded_ = false, changed_ = false;
     int64_t first_ = 0;
     std::string block_;
+    // The session that was last changed or removed, and what is behind it.
+    int64_t last_ = 0;
+    size_t behind_ = 0;
   };
 
   // False: the session is not there.

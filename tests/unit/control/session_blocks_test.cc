@@ -150,10 +150,15 @@ TEST_F(SessionBlocksTest, AChangeOfOneLeavesItsNeighbours) {
   const SessionKey added{*ParseKey("2001:db8:1::1"), 77, {}, *ParseMac("02:00:00:00:00:07")};
   const SessionStore::SessionUpdate update{&changed, {&added, 1}};
   ASSERT_TRUE(store->UpdateAll({&update, 1}, {}));
-  SessionStore::UsageUpdate used[] = {{kFirst + 3, 5, {11, 12, 13}}, {kFirst + 119, 6, {1, 1, 1}}};
+  SessionStore::UsageUpdate used[] = {{kFirst + 3, 5, {11, 12, 13}},
+                                      {kFirst + 5, 7, {21, 22, 23}},
+                                      {kFirst + 4, 0, {}},
+                                      {kFirst + 6, 8, {31, 32, 33}},
+                                      {kFirst + 119, 6, {1, 1, 1}}};
   SessionStore::SlotUpdate moved{kFirst + 4, KeyOf(kFirst + 4), 5};
   ASSERT_TRUE(store->Save({{}, used, {&moved, 1}, {}}));
-  const std::set<int64_t> all = {kFirst + 3, kFirst + 4, kFirst + 61, kFirst + 119};
+  const std::set<int64_t> all = {kFirst + 3, kFirst + 4,  kFirst + 5,
+                                 kFirst + 6, kFirst + 61, kFirst + 119};
   for (int start = 0; start < 2; ++start) {
     ExpectAll(all);
     auto session = *store->FindByKey(changed.zone, added.key);
@@ -164,9 +169,10 @@ TEST_F(SessionBlocksTest, AChangeOfOneLeavesItsNeighbours) {
     EXPECT_EQ(session->usage, changed.usage);
     ASSERT_EQ(session->keys.size(), 2u);
     EXPECT_EQ(session->keys[1].bound, added.bound);
-    EXPECT_EQ((*store->FindById(SessionId(kFirst + 3)))->usage, used[0].usage);
-    EXPECT_EQ((*store->FindById(SessionId(kFirst + 3)))->limits, 5u);
-    EXPECT_EQ((*store->FindById(SessionId(kFirst + 119)))->usage, used[1].usage);
+    for (const auto& [number, limits, usage] : used) {
+      EXPECT_EQ((*store->FindById(SessionId(number)))->usage, usage) << number;
+      EXPECT_EQ((*store->FindById(SessionId(number)))->limits, limits) << number;
+    }
     EXPECT_EQ((*store->FindById(SessionId(kFirst + 4)))->keys[0].slot, 5u);
     Open();
   }
