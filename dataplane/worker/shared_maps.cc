@@ -43,6 +43,19 @@ bool Describe(const Fd& fd, bpf_map_info& info) {
   return bpf_obj_get_info_by_fd(fd.Get(), &info, &bytes) == 0;
 }
 
+std::string OtherVersion(const std::string& path) {
+  return path + ": of another version: upgrade narthexd and narthex-dataplane together";
+}
+
+// The classifier's cookies, too, are of its version: another's would all be refused, without a word.
+bool IsOurVersion(const std::string& path) {
+  const Fd fd(bpf_obj_get(path.c_str()));
+  const uint32_t zero = 0;
+  uint32_t version = 0;
+  return fd.Get() >= 0 && bpf_map_lookup_elem(fd.Get(), &zero, &version) == 0 &&
+         version == NX_ABI_VERSION;
+}
+
 // libxdp's messages, but the one that every start with our classifier brings: it keeps no
 // reference counter, so that libxdp never detaches it.
 int PrintUnexpected(libxdp_print_level level, const char* format, va_list arguments) {
@@ -63,7 +76,7 @@ SharedMaps::Mapping SharedMaps::Map(const std::string& path, uint32_t value_byte
   if (!Describe(fd, info) || info.type != BPF_MAP_TYPE_ARRAY ||
       !(info.map_flags & BPF_F_MMAPABLE) || info.value_size != value_bytes ||
       info.max_entries != entries) {
-    error = path + ": not the map of this version: upgrade narthexd and narthex-dataplane together";
+    error = OtherVersion(path);
     return {};
   }
   // An array lays out its values at multiples of 8 bytes.
@@ -84,7 +97,10 @@ std::unique_ptr<SharedMaps> SharedMaps::Open(const std::string& bpffs, std::stri
   if (!maps->cookie_keys_.data) return nullptr;
   maps->workers_ = Map(bpffs + "/workers", sizeof(nx_worker), NX_MAX_WORKERS, true, error);
   if (!maps->workers_.data) return nullptr;
-  return maps;
+  const std::string version = bpffs + "/abi_version";
+  if (IsOurVersion(version)) return maps;
+  error = OtherVersion(version);
+  return nullptr;
 }
 
 std::string SharedMaps::Replaced() const {

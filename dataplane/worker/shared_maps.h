@@ -16,7 +16,7 @@ namespace narthex {
 
 class SharedMaps {
  public:
-  // Null and one line in `error` if a map is missing or of another shape.
+  // Null and one line in `error` if a map is missing or of another shape or NX_ABI_VERSION.
   static std::unique_ptr<SharedMaps> Open(const std::string& bpffs, std::string& error);
   ~SharedMaps();
   SharedMaps(const SharedMaps&) = delete;

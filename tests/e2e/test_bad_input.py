@@ -202,6 +202,14 @@ def test_dataplane_without_pins(fresh):
     assert fresh.pins() == []
 
 
+def test_dataplane_of_another_version(fresh):
+    """It would take the classifier's cookies for forged: every client would wait for its 511."""
+    fresh.start_narthexd()
+    run(None, "bpftool", *f"map update pinned {fresh.bpffs}/abi_version key 0 0 0 0 value 255 0 0 0".split(), check=True)
+    refused = fresh.run_dataplane()
+    assert refused.returncode == 1 and "upgrade narthexd and narthex-dataplane together" in refused.stderr, refused.stderr
+
+
 def lose_classifier(gateway):
     """Snapshot and maps are there, the program is not: its link was unpinned by somebody."""
     gateway.start_narthexd()
