@@ -47,7 +47,7 @@ std::string OtherVersion(const std::string& path) {
   return path + ": of another version: upgrade narthexd and narthex-dataplane together";
 }
 
-// The classifier's cookies, too, are of its version: another's would all be refused, without a word.
+// Cookies, too, are of a version: another's would all be refused, without a word.
 bool IsOurVersion(const std::string& path) {
   const Fd fd(bpf_obj_get(path.c_str()));
   const uint32_t zero = 0;
