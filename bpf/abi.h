@@ -36,9 +36,12 @@
 #define NX_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-/* Raised when the layout or meaning of a pinned map changes, or what a cookie is made of its keys; kept in
- * `abi_version`. */
-#define NX_ABI_VERSION 5
+/* Raised when `sessions`, `accounts`, `limits` or `ledger` change. */
+#define NX_ACCOUNTS_VERSION 1
+/* Raised when the layout or meaning of any pinned map changes, which are then made anew; kept in
+ * `abi_version`. Counters are handed over if NX_ACCOUNTS_OF both is the same. */
+#define NX_ABI_VERSION (NX_ACCOUNTS_VERSION << 16 | 5)
+#define NX_ACCOUNTS_OF(abi_version) ((abi_version) >> 16)
 
 /* ---- bounds ------------------------------------------------------------------------- */
 

@@ -235,6 +235,7 @@ Outcome Serve(const Config& config, const std::string& path) {
     if (!answers) return Fail(answers.error());
     if (auto kept = switch_over.Keep(policy); !kept) return kept;
     (*instance)->Keep();
+    sessions.CatchUp();
     Expiry expiry(sessions, cookie_keys, clock);
     sessions.OnEarlierExpiry([&] { expiry.Wake(); });
     (*api)->Start();

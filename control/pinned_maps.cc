@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -118,14 +119,19 @@ void CreatedPaths::Keep() {
   paths_.clear();
 }
 
-bool PinnedMaps::AbiMatches() const {
+// 0: none.
+uint32_t PinnedMaps::PinnedAbi() const {
   Fd pin = OpenPin(Path(kAbiVersion));
   uint32_t zero = 0, version = 0;
-  return pin && bpf_map_lookup_elem(pin.get(), &zero, &version) == 0 && version == NX_ABI_VERSION;
+  return pin && bpf_map_lookup_elem(pin.get(), &zero, &version) == 0 ? version : 0;
 }
 
 Outcome PinnedMaps::Offer(bpf_object* object) {
-  if (first_) abi_matched_ = AbiMatches();
+  if (first_) {
+    const uint32_t abi = PinnedAbi();
+    abi_matched_ = abi == NX_ABI_VERSION;
+    accounts_matched_ = NX_ACCOUNTS_OF(abi) == NX_ACCOUNTS_VERSION;
+  }
   for (const char* name : kSharedMaps) {
     bpf_map* map = bpf_object__find_map_by_name(object, name);
     if (map == nullptr && first_) return Fail(fmt::format("the classifier has no map '{}'", name));
@@ -182,11 +188,11 @@ Outcome PinnedMaps::PinNew(CreatedPaths& created) {
   return abi_matched_ ? Outcome() : created.PinAside(abi_version_.get(), Path(kAbiVersion));
 }
 
-// Entries of another ABI's layout mean something else: their counters come from the store.
+// Accounts of another version mean something else: their counters come from the store.
 int PinnedMaps::ReplacedSessions() const {
   int fd = maps_.at("sessions").old_fd.get();
   auto info = MapInfo(fd);
-  return info && abi_matched_ && info->id == known_.sessions_map_id ? fd : -1;
+  return info && accounts_matched_ && info->id == known_.sessions_map_id ? fd : -1;
 }
 
 int PinnedMaps::ReplacedWithSessions(const std::string& name) const {
@@ -244,6 +250,10 @@ Outcome BpfSessionTable::MapReplaced(const PinnedMaps& maps) {
     if (!mapped) return Fail(mapped.error());
     *mapping = std::move(*mapped);
   }
+  const int ledger = maps.ReplacedWithSessions("ledger");
+  auto info = MapInfo(ledger);
+  if (ledger >= 0 && info && info->value_size == sizeof(nx_ledger))
+    replaced_ledger_ = Fd(fcntl(ledger, F_DUPFD_CLOEXEC, 0));
   return {};
 }
 
@@ -295,6 +305,25 @@ const nx_account* BpfSessionTable::ReplacedAccount(uint32_t slot) {
 const nx_limits* BpfSessionTable::ReplacedLimits(uint32_t row) {
   auto rows = replaced_limits_.As<nx_limits>();
   return row < rows.size() ? &rows[row] : nullptr;
+}
+
+std::vector<nx_ledger_entry> BpfSessionTable::ReplacedNotes() {
+  std::vector<nx_ledger_entry> notes;
+  std::vector<nx_ledger> ledgers(static_cast<size_t>(std::max(1, libbpf_num_possible_cpus())));
+  const uint32_t zero = 0;
+  if (!replaced_ledger_ || bpf_map_lookup_elem(replaced_ledger_.get(), &zero, ledgers.data()) != 0)
+    return notes;
+  for (const nx_ledger& ledger : ledgers)
+    for (uint32_t at = ledger.tail; at != ledger.head && at - ledger.tail < NX_LEDGER_ENTRIES; ++at)
+      notes.push_back(ledger.entries[at % NX_LEDGER_ENTRIES]);
+  return notes;
+}
+
+void BpfSessionTable::ReleaseReplaced() {
+  replaced_ = {};
+  replaced_accounts_ = {};
+  replaced_limits_ = {};
+  replaced_ledger_ = {};
 }
 
 }  // namespace narthex

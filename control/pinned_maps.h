@@ -64,7 +64,7 @@ class PinnedMaps {
   bool HadClock() const { return maps_.at("clock").pinned; }
   // The `sessions` map which this start replaces, if the store knows its order; or -1.
   int ReplacedSessions() const;
-  // `accounts` or `limits` that go with it; or -1.
+  // `accounts`, `limits` or `ledger` that go with it; or -1.
   int ReplacedWithSessions(const std::string& name) const;
   Result<MapIdentity> Identity() const;
   // Kernel memory of each map, by name.
@@ -77,8 +77,10 @@ class PinnedMaps {
     bool pinned = false;  // fd is what the pin holds
   };
 
-  bool AbiMatches() const;
-  bool abi_matched_ = false;  // as it was before this start
+  uint32_t PinnedAbi() const;
+  // As they were before this start.
+  bool abi_matched_ = false;
+  bool accounts_matched_ = false;
   std::string Path(const std::string& name) const { return directory_ + "/" + name; }
 
   const std::string directory_;
@@ -113,6 +115,8 @@ class BpfSessionTable : public SessionTable {
   const nx_session* Replaced(uint32_t slot) override;
   const nx_account* ReplacedAccount(uint32_t slot) override;
   const nx_limits* ReplacedLimits(uint32_t row) override;
+  std::vector<nx_ledger_entry> ReplacedNotes() override;
+  void ReleaseReplaced() override;
 
  private:
   Outcome MapReplaced(const PinnedMaps& maps);
@@ -131,6 +135,7 @@ class BpfSessionTable : public SessionTable {
   Mapping replaced_;
   Mapping replaced_accounts_;
   Mapping replaced_limits_;
+  Fd replaced_ledger_;
 };
 
 }  // namespace narthex

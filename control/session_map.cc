@@ -66,6 +66,23 @@ void StoreCounters(nx_session& entry, nx_account& account, const SessionCounters
   StoreSeconds(account.last_seen_s, counters.last_seen_ns);
 }
 
+// Beside a classifier that counts there, too.
+void AddPackets(nx_session& entry, __u32& packets, uint64_t more, uint32_t carry) {
+  const auto low = static_cast<uint32_t>(more);
+  const uint32_t was = std::atomic_ref(packets).fetch_add(low, std::memory_order_relaxed);
+  if (was + low < was) std::atomic_ref(entry.carries).fetch_add(carry, std::memory_order_relaxed);
+}
+
+void AddCounters(nx_session& entry, nx_account& account, const SessionCounters& more) {
+  AddPackets(entry, account.packets_up, more.packets_up, 1);
+  AddPackets(entry, account.packets_down, more.packets_down, 1u << NX_CARRY_DOWN);
+  std::atomic_ref(As64(account.bytes_up)).fetch_add(more.bytes_up, std::memory_order_relaxed);
+  std::atomic_ref(As64(account.bytes_down)).fetch_add(more.bytes_down, std::memory_order_relaxed);
+  if (more.first_seen_ns != 0) StoreSeconds(account.first_seen_s, more.first_seen_ns);
+  if (LoadSeconds(account.last_seen_s) < more.last_seen_ns)
+    StoreSeconds(account.last_seen_s, more.last_seen_ns);
+}
+
 // Two different readings of one entry rarely have the same; it only grows.
 uint32_t Digest(const SessionCounters& counters) {
   uint64_t mixed =
@@ -190,6 +207,33 @@ void SessionMap::SetLimits(uint32_t slot, uint32_t limits, int64_t expires_ns) {
 void SessionMap::Settle() {
   auto settled = table_.Settle();
   if (!settled) spdlog::warn("accounts may lag behind: {}", settled.error().message);
+}
+
+void SessionMap::CatchUp() {
+  std::unordered_map<uint32_t, SessionCounters> noted;  // by slot of the replaced maps
+  for (const nx_ledger_entry& note : table_.ReplacedNotes()) {
+    SessionCounters& of = noted[note.session & ~NX_LEDGER_DOWN];
+    const bool down = note.session & NX_LEDGER_DOWN;
+    (down ? of.packets_down : of.packets_up) += note.packets;
+    (down ? of.bytes_down : of.bytes_up) += note.bytes;
+  }
+  for (const auto& [slot, old_slot, before] : handed_over_) {
+    const SessionCounters now =
+        CountersOf(const_cast<nx_session&>(*table_.Replaced(old_slot)),
+                   const_cast<nx_account&>(*table_.ReplacedAccount(old_slot)));
+    auto more = noted.find(old_slot);
+    if (more == noted.end() && now == before) continue;
+    SessionCounters missed = more == noted.end() ? SessionCounters() : more->second;
+    missed.packets_up += now.packets_up - before.packets_up;
+    missed.bytes_up += now.bytes_up - before.bytes_up;
+    missed.packets_down += now.packets_down - before.packets_down;
+    missed.bytes_down += now.bytes_down - before.bytes_down;
+    missed.first_seen_ns = now.first_seen_ns;
+    missed.last_seen_ns = now.last_seen_ns;
+    AddCounters(Entry(slot), Account(slot), missed);
+  }
+  handed_over_ = {};
+  table_.ReleaseReplaced();
 }
 
 SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot) {
@@ -329,9 +373,11 @@ Outcome SessionMap::Restore(WantedEntry& entry) {
   const nx_session* replaced = table_.Replaced(entry.old_slot);
   const nx_account* account = table_.ReplacedAccount(entry.old_slot);
   SessionCounters stored = entry.counters;
-  if (replaced != nullptr && account != nullptr && replaced->expires_ns != 0)
+  if (replaced != nullptr && account != nullptr && replaced->expires_ns != 0) {
     entry.counters =
         CountersOf(const_cast<nx_session&>(*replaced), const_cast<nx_account&>(*account));
+    handed_over_.push_back({entry.slot, entry.old_slot, entry.counters});
+  }
   auto begun = Begin(entry.slot, entry);
   saved_[entry.slot] = Digest(stored);
   return begun;

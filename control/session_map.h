@@ -87,6 +87,11 @@ class SessionMap {
   // Revokes an entry and gives its slot back; returns its last counters.
   SessionCounters End(uint16_t zone, const Key& key, uint32_t slot);
 
+  // After a start whose maps replaced others: adds to the accounts what the programs of before,
+  // which are off the interfaces by now, have counted since Reconcile read theirs. Then lets these
+  // maps go.
+  void CatchUp();
+
   SessionCounters Read(uint32_t slot) const;
   // False: no entry has this pool address. True says nothing.
   bool MayHave(const Key& key) const;
@@ -116,13 +121,20 @@ class SessionMap {
                     ReconcileReport& report);
   Outcome Restore(WantedEntry& entry);
 
+  // An entry whose account was begun with what a replaced one had.
+  struct HandedOver {
+    uint32_t slot, old_slot;
+    SessionCounters counters;
+  };
+
   const Layout& layout_;
   SessionTable& table_;
   SlotPool free_;  // entries behind the pools
   // Ended MAC and line sessions; `via` may still lead to them, so they wait for SweepVia.
   std::vector<uint32_t> retired_;
-  std::vector<uint64_t> live_;   // a bit for each entry: begun, and not ended
-  std::vector<nx_key> keys_;     // of entries behind the pools
+  std::vector<uint64_t> live_;  // a bit for each entry: begun, and not ended
+  std::vector<nx_key> keys_;    // of entries behind the pools
+  std::vector<HandedOver> handed_over_;
   std::vector<uint32_t> saved_;  // of each entry: what its counters were when collected, digested
 };
 

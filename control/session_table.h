@@ -41,6 +41,10 @@ class SessionTable {
   virtual const nx_session* Replaced(uint32_t /*slot*/) { return nullptr; }
   virtual const nx_account* ReplacedAccount(uint32_t /*slot*/) { return nullptr; }
   virtual const nx_limits* ReplacedLimits(uint32_t /*row*/) { return nullptr; }
+  // What was noted there and is in no account.
+  virtual std::vector<nx_ledger_entry> ReplacedNotes() { return {}; }
+  // They are needed no more.
+  virtual void ReleaseReplaced() {}
 };
 
 }  // namespace narthex

@@ -118,6 +118,11 @@ void Sessions::RestoreLimits(Restored& restored) {
   });
 }
 
+void Sessions::CatchUp() {
+  std::lock_guard lock(mutex_);
+  map_.CatchUp();
+}
+
 // Slots and rows that are not what the store says.
 Outcome Sessions::SaveRestored(const Restored& restored,
                                std::span<const SessionStore::MetaUpdate> metas) {

@@ -74,6 +74,8 @@ class Sessions {
   // these maps are the ones in force; then policies that have changed are. A start that fails
   // before leaves what the maps that stay in force need.
   Outcome SaveStart(std::span<const SessionStore::MetaUpdate> metas = {});
+  // Accounts have what the programs of before counted until they were replaced; once, after that.
+  void CatchUp();
 
   Result<Session> Authorise(const AuthoriseRequest& request);
   // Each by itself, with one commit for all new sessions and one for all that are extended: an

@@ -5,7 +5,7 @@ import pytest
 from lab import clients
 from lab.capture import accounted, capture
 from lab.hosts import ORIGIN4, ORIGIN6, client4, client6
-from lab.process import until
+from lab.process import run, until
 from lab.traffic import echo, sender
 
 FAMILIES = pytest.mark.parametrize("origin, client", [(ORIGIN4, client4), (ORIGIN6, client6)], ids=["IPv4", "IPv6"])
@@ -65,6 +65,47 @@ def test_accounts_are_exact_over_kills_and_upgrades(gateway, hosts, origin, clie
             answering.report()
         assert sent["sent"] > 1200 and sent["lost"] == 0, sent
         captured.assert_accounts(gateway)
+
+
+def other_pools(gateway):
+    text = gateway.config.read_text()
+    one, two = '"10.51.1.0/24"', '"10.50.0.0/24", "10.51.1.0/24"'
+    gateway.config.write_text(text.replace(two, one) if two in text else text.replace(one, two))
+
+
+def another_abi(gateway):
+    """As if narthexd of another version, but with the same accounts, had made the maps."""
+    run(None, "bpftool", *f"map update pinned {gateway.bpffs}/abi_version key 0 0 0 0 value 255 0 1 0".split(), check=True)
+
+
+@FAMILIES
+@pytest.mark.parametrize("change", [other_pools, another_abi])
+def test_accounts_are_exact_over_maps_made_anew(gateway, hosts, origin, client, change):
+    """Issue 4: exact over restarts and upgrades, also where maps replace others: the old program counts until the new
+    one is attached, and has notes in its ledger."""
+    good = gateway.config.read_text()
+    gateway.authorize(client(2))
+    gateway.lose_everything_but_the_store()
+    try:
+        with capture(hosts, "anew", client(2)) as captured:
+            answering = echo(hosts, "anew-echo", origin)
+            sending = sender(hosts, "anew", client(2), origin, rate=1000)
+            try:
+                for restart in range(6):
+                    assert until(lambda: accounted(gateway, client(2))[0] > 10000 * restart, 5)
+                    gateway.narthexd.kill() if restart % 2 else gateway.narthexd.stop()
+                    change(gateway)
+                    gateway.start_narthexd()
+                sent = sending.report()
+            finally:
+                sending.job.kill()
+                answering.report()
+            assert sent["sent"] > 1200 and sent["lost"] == 0, sent
+            captured.assert_accounts(gateway)
+    finally:
+        gateway.config.write_text(good)
+        gateway.heal()
+        gateway.restart_with(lambda: None)
 
 
 def test_the_uplink_is_told_in_status_and_freed_on_detach(gateway, hosts):

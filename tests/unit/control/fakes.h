@@ -71,6 +71,8 @@ class FakeTable : public SessionTable {
   const nx_account* ReplacedAccount(uint32_t slot) override {
     return slot < replaced_accounts.size() ? &replaced_accounts[slot] : nullptr;
   }
+  std::vector<nx_ledger_entry> ReplacedNotes() override { return replaced_notes; }
+  void ReleaseReplaced() override { replaced.clear(); }
   const nx_limits* ReplacedLimits(uint32_t row) override {
     return row < replaced_limits.size() ? &replaced_limits[row] : nullptr;
   }
@@ -119,6 +121,7 @@ class FakeTable : public SessionTable {
   std::vector<nx_session> replaced;  // by slot
   std::vector<nx_account> replaced_accounts;
   std::vector<nx_limits> replaced_limits;
+  std::vector<nx_ledger_entry> replaced_notes;
   int settled = 0;
   std::map<nx_key, uint32_t, KeyLess> keys;
   std::map<nx_key, nx_via, KeyLess> via;

@@ -50,6 +50,47 @@ TEST_F(SessionMapTest, IndexesPoolsDirectly) {
   EXPECT_TRUE(table.keys.empty());
 }
 
+// The old program counts on between the reading of its accounts and the switch to the new one,
+// which counts beside narthexd when it catches up.
+TEST_F(SessionMapTest, CatchesUpWithWhatReplacedMapsCountedUntilTheSwitch) {
+  table.replaced.assign(4, {});
+  table.replaced_accounts.assign(4, {});
+  table.replaced[1].expires_ns = table.replaced[2].expires_ns = 9;
+  table.replaced_accounts[1] = {.bytes_up = 100, .packets_up = 0xfffffffe, .first_seen_s = 3};
+  std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("10.51.1.3", 9)};
+  wanted[0].old_slot = 1;
+  wanted[1].old_slot = 2;
+  Reconcile(wanted);
+  table.replaced_accounts[1] = {.bytes_up = 150,
+                                .bytes_down = 70,
+                                .packets_up = 0xffffffff,
+                                .packets_down = 1,
+                                .first_seen_s = 3,
+                                .last_seen_s = 8};
+  table.replaced_accounts[2] = {
+      .bytes_up = 60, .packets_up = 1, .first_seen_s = 7, .last_seen_s = 7};
+  table.replaced_notes = {{.session = 1, .packets = 4, .bytes = 400},
+                          {.session = 1 | NX_LEDGER_DOWN, .packets = 2, .bytes = 200},
+                          {.session = 1, .packets = 1, .bytes = 30},
+                          {.session = 3, .packets = 9, .bytes = 900}};
+  table.accounts[2].packets_up += 1;  // by the new program
+  table.accounts[2].bytes_up += 1000;
+  table.accounts[3].last_seen_s = 9;
+  map.CatchUp();
+  const SessionCounters first = map.Read(2), second = map.Read(3);
+  EXPECT_EQ(first.packets_up, 0xfffffffeull + 1 + 1 + 5);
+  EXPECT_EQ(first.bytes_up, 100u + 50 + 1000 + 430);
+  EXPECT_EQ(first.packets_down, 1u + 2);
+  EXPECT_EQ(first.bytes_down, 70u + 200);
+  EXPECT_EQ(first.last_seen_ns, 8 * kSecondNs);
+  EXPECT_EQ(second.packets_up, 1u);
+  EXPECT_EQ(second.first_seen_ns, 7 * kSecondNs);
+  EXPECT_EQ(second.last_seen_ns, 9 * kSecondNs);
+  EXPECT_TRUE(table.replaced.empty()) << "let go";
+  map.CatchUp();
+  EXPECT_EQ(map.Read(2).packets_up, first.packets_up) << "once";
+}
+
 TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
   Reconcile({});
   Begin("10.51.1.2", 9);
