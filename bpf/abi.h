@@ -9,7 +9,8 @@
  * Times are nanoseconds of CLOCK_BOOTTIME, which no wall-clock step moves.
  *
  * Who writes what:
- *   sessions, keys, garden, cookie_keys   narthexd (`carries`, `before`, `addresses`: classifier)
+ *   sessions, keys, garden, cookie_keys   narthexd (`carries`, `before`, `addresses`: classifier,
+ *                                         which sets `begun` to 0 when it is over)
  *   accounts                              classifier; narthexd before an entry begins
  *   policies                              narthexd
  *   limits, places                        narthexd begins a row, the classifier keeps it

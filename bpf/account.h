@@ -50,6 +50,8 @@ static __always_inline enum standing judge_entry(struct account *a, __u64 expire
 	/* The clock may lag a tick behind the login: by a second, and by another for the 0 that begun is not. */
 	if (a->session->begun && (__u16)(clk->now_s + 2 - a->session->begun) < NX_STICKY_S + 2)
 		return FRESH;
+	if (a->session->begun)
+		a->session->begun = 0; /* or it would be fresh again when the seconds come round */
 	return AUTHORISED;
 }
 

@@ -268,6 +268,20 @@ TEST_F(Sessions, LeaveAnsweredConnectionsToNarthexForAMinute) {
   }
 }
 
+// What is kept of the second has 16 bits: 18 hours later it would come round.
+TEST_F(Sessions, AreFreshNoMoreOnceTheirMinuteIsOver) {
+  const uint64_t now_s = BootNow() / kSecond;
+  ASSERT_GT(now_s, NX_STICKY_S + 2u) << "the machine is too young for this test";
+  for (const std::string client : {"10.51.1.2", "2001:db8:51:1::2"}) {
+    const bool ipv6 = client.find(':') != std::string::npos;
+    for (const auto& [age_s, fresh] : {std::pair(1u, true), std::pair(NX_STICKY_S + 2u, false)}) {
+      Authorise(client, BootNow() + 600 * kSecond, static_cast<uint32_t>(now_s - age_s));
+      Run((ipv6 ? Ethernet{} / Ipv6{} : Ethernet{} / Ipv4{}) / Tcp{});
+      EXPECT_EQ(Entry(SlotOf(client)).begun != 0, fresh) << client << ", " << age_s << " s";
+    }
+  }
+}
+
 // The coarse clock lags up to a tick behind narthexd's.
 TEST_F(Sessions, AreNotFastWhenTheLoginLiesAheadOfTheClock) {
   Authorise("10.51.1.2", BootNow() + 600 * kSecond, static_cast<uint32_t>(BootNow() / kSecond) + 1);
