@@ -42,29 +42,38 @@ def test_both_directions_are_counted(gateway, hosts):
     assert (int(session["bytes_up"]), int(session["bytes_down"])) == (20 * 98, 20 * 98)
 
 
-@FAMILIES
-def test_accounts_are_exact_over_kills_and_upgrades(gateway, hosts, origin, client):
-    """Issue 4: to the byte what tcpdump saw, over ten kill -9 and ten upgrades. The session is an old one (its login lies
-    before the maps), so the classifier notes its packets in the ledger and settles in batches."""
-    gateway.authorize(client(2))
+def restart_under_traffic(gateway, hosts, origin, client, restarts, change=None):
+    """Kills and orderly ends of narthexd in turn, `change(gateway)` before each new start, under 1,000 packets/s of a
+    client: none is lost, and accounts are what tcpdump saw. The session is an old one (its login lies before the
+    maps), so the classifier notes its packets in the ledger and settles in batches. Returns the programs seen."""
+    gateway.authorize(client)
     gateway.lose_everything_but_the_store()
     programs = {gateway.program()}
-    with capture(hosts, "count", client(2)) as captured:
+    with capture(hosts, "count", client) as captured:
         answering = echo(hosts, "count-echo", origin)
-        sending = sender(hosts, "count", client(2), origin, rate=1000)
+        sending = sender(hosts, "count", client, origin, rate=1000)
         try:
-            for restart in range(20):  # ten kills, ten upgrades
-                assert until(lambda: accounted(gateway, client(2))[0] > 10000 * restart, 5)
+            for restart in range(restarts):
+                assert until(lambda: accounted(gateway, client)[0] > 10000 * restart, 5)
                 gateway.narthexd.kill() if restart % 2 else gateway.narthexd.stop()
+                if change:
+                    change(gateway)
                 gateway.start_narthexd()
                 programs.add(gateway.program())
-            assert len(programs) == 21, "each start puts its own program in place"
             sent = sending.report()
         finally:
             sending.job.kill()
             answering.report()
         assert sent["sent"] > 1200 and sent["lost"] == 0, sent
         captured.assert_accounts(gateway)
+    return programs
+
+
+@FAMILIES
+def test_accounts_are_exact_over_kills_and_upgrades(gateway, hosts, origin, client):
+    """Issue 4: to the byte what tcpdump saw, over ten kill -9 and ten upgrades."""
+    programs = restart_under_traffic(gateway, hosts, origin, client(2), 20)
+    assert len(programs) == 21, "each start puts its own program in place"
 
 
 def other_pools(gateway):
@@ -84,24 +93,8 @@ def test_accounts_are_exact_over_maps_made_anew(gateway, hosts, origin, client, 
     """Issue 4: exact over restarts and upgrades, also where maps replace others: the old program counts until the new
     one is attached, and has notes in its ledger."""
     good = gateway.config.read_text()
-    gateway.authorize(client(2))
-    gateway.lose_everything_but_the_store()
     try:
-        with capture(hosts, "anew", client(2)) as captured:
-            answering = echo(hosts, "anew-echo", origin)
-            sending = sender(hosts, "anew", client(2), origin, rate=1000)
-            try:
-                for restart in range(6):
-                    assert until(lambda: accounted(gateway, client(2))[0] > 10000 * restart, 5)
-                    gateway.narthexd.kill() if restart % 2 else gateway.narthexd.stop()
-                    change(gateway)
-                    gateway.start_narthexd()
-                sent = sending.report()
-            finally:
-                sending.job.kill()
-                answering.report()
-            assert sent["sent"] > 1200 and sent["lost"] == 0, sent
-            captured.assert_accounts(gateway)
+        restart_under_traffic(gateway, hosts, origin, client(2), 6, change)
     finally:
         gateway.config.write_text(good)
         gateway.heal()
