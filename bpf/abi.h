@@ -11,6 +11,7 @@
  * Who writes what:
  *   sessions, keys, garden, cookie_keys   narthexd (`carries`, `before`, `addresses`: classifier,
  *                                         which sets `begun` to 0 when it is over)
+ *   garden_blocks                         narthexd
  *   accounts                              classifier; narthexd before an entry begins
  *   policies                              narthexd
  *   limits, places                        narthexd begins a row, the classifier keeps it
@@ -56,6 +57,7 @@
 #define NX_MAX_RESOLVERS 8     /* DNS resolvers of one zone */
 #define NX_MAX_UPLINKS 16      /* interfaces towards the internet of one instance */
 #define NX_MAX_GARDEN 16384    /* garden prefixes of one instance */
+#define NX_GARDEN_BLOCKS 65536   /* IPv4 /16 blocks, a bit each in `garden_blocks` */
 #define NX_MAX_GARDEN_RANGES 8 /* port ranges of one garden prefix */
 #define NX_MAX_LIMITED 16384   /* IPv6 clients without a session that are being counted (LRU) */
 #define NX_MAX_POLICIES 256    /* named policies, the first of them "no limits" */

@@ -110,6 +110,19 @@ struct {
 	__type(value, struct nx_garden);
 } garden SEC(".maps");
 
+/*
+ * A bit for each IPv4 /16, the lowest of a word for the first of 64: 0 if neither `garden` nor `learned`
+ * has anything in it for any zone, so that most servers are looked for in neither. narthexd sets a bit
+ * before it writes there, and clears bits when it starts only.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NX_GARDEN_BLOCKS / 64);
+	__type(key, __u32);
+	__type(value, __u64);
+} garden_blocks SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

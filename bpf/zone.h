@@ -184,6 +184,19 @@ static __always_inline int in_learned(const struct nx_flow *flow, __u8 protocol,
 	return entry && entry->until_s > clk->now_s && admits(&entry->open, protocol, port);
 }
 
+/* May something near the server be in a garden? */
+static __always_inline int is_near_garden(const struct nx_flow *flow)
+{
+	const __u8 *addr = flow->server + 12;
+	__u32 word = (__u32)addr[0] << 2 | addr[1] >> 6;
+	const __u64 *bits;
+
+	if (flow->ipv6)
+		return 1;
+	bits = bpf_map_lookup_elem(&garden_blocks, &word);
+	return bits && *(const volatile __u64 *)bits >> (addr[1] & 63) & 1;
+}
+
 /* Does the garden of the flow's zone admit its server, protocol and port? */
 static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol,
 				     const struct nx_dns_rules *rules, const struct nx_clock *clk)
@@ -192,6 +205,8 @@ static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol,
 	__u16 port = bpf_ntohs(flow->server_port);
 	struct nx_garden *entry;
 
+	if (!is_near_garden(flow))
+		return 0;
 	__builtin_memcpy(key.addr, flow->server, 16);
 	entry = bpf_map_lookup_elem(&garden, &key);
 	if (entry && admits(entry, protocol, port))

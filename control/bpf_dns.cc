@@ -25,6 +25,7 @@ int Retried(Call call) {
 }  // namespace
 
 Outcome BpfLearnedTable::Put(const nx_key& key, const nx_learned& row) {
+  blocks_.Add(key.addr, key.prefix_len);
   int error = Retried([&] { return bpf_map_update_elem(fd_, &key, &row, BPF_ANY); });
   return error == 0 ? Outcome() : Fail(WithErrno("map 'learned'", error));
 }

@@ -12,6 +12,7 @@
 #include "control/bpf.h"
 #include "control/dns_watch.h"
 #include "control/error.h"
+#include "control/garden_blocks.h"
 #include "control/learned_garden.h"
 #include "control/pinned_maps.h"
 
@@ -21,13 +22,15 @@ namespace narthex {
 
 class BpfLearnedTable : public LearnedTable {
  public:
-  explicit BpfLearnedTable(const PinnedMaps& maps) : fd_(maps.Descriptor("learned")) {}
+  BpfLearnedTable(const PinnedMaps& maps, GardenBlocks blocks)
+      : fd_(maps.Descriptor("learned")), blocks_(blocks) {}
   Outcome Put(const nx_key& key, const nx_learned& row) override;
   Outcome Delete(const nx_key& key) override;
   Result<std::vector<std::pair<nx_key, nx_learned>>> All() override;
 
  private:
   const int fd_;
+  GardenBlocks blocks_;
 };
 
 class BpfDnsTable : public DnsTable {

@@ -154,6 +154,7 @@ Result<std::unique_ptr<Classifier>> Classifier::Load(const Config& config, const
   if (!classifier->maps_.HadClock())
     if (auto started = classifier->StartClock(); !started) return Fail(started.error());
   if (auto mapped = classifier->MapWorkers(); !mapped) return Fail(mapped.error());
+  if (auto mapped = classifier->MapGardenBlocks(); !mapped) return Fail(mapped.error());
   return classifier;
 }
 
@@ -296,6 +297,25 @@ Outcome Classifier::MapWorkers() {
   return {};
 }
 
+// Sets them to what there is in `garden` and `learned`, which nobody writes yet.
+Outcome Classifier::MapGardenBlocks() {
+  auto mapped = Mapping::Of(maps_.Descriptor("garden_blocks"), NX_GARDEN_BLOCKS / 8);
+  if (!mapped) return Fail(mapped.error());
+  garden_blocks_ = std::move(*mapped);
+  std::vector<uint64_t> words(NX_GARDEN_BLOCKS / 64);
+  GardenBlocks needed(words);
+  for (const auto& [key, row] : ReadGarden())
+    needed.Add(key.addr, key.prefix_len - NX_GARDEN_PREFIX_BASE);
+  nx_key key{}, previous{};
+  int fd = maps_.Descriptor("learned");
+  for (const void* from = nullptr; bpf_map_get_next_key(fd, from, &key) == 0; from = &previous) {
+    needed.Add(key.addr, key.prefix_len);
+    previous = key;
+  }
+  garden_blocks().Become(needed);
+  return {};
+}
+
 Classifier::Garden Classifier::ReadGarden() {
   int fd = maps_.Descriptor("garden");
   Garden rows;
@@ -328,9 +348,12 @@ Outcome Classifier::PutGarden(const Garden& rows) {
     else if (std::memcmp(&found->second, &row, sizeof row) == 0)
       wanted.erase(found);
   }
-  for (const auto& [key, row] : wanted)
+  GardenBlocks blocks = garden_blocks();
+  for (const auto& [key, row] : wanted) {
+    blocks.Add(key.addr, key.prefix_len - NX_GARDEN_PREFIX_BASE);
     if (int error = bpf_map_update_elem(fd, &key, &row, BPF_ANY); error != 0)
       return Fail(WithErrno("map 'garden'", error));
+  }
   for (const nx_garden_key& key : surplus)
     if (int error = bpf_map_delete_elem(fd, &key); error != 0 && error != -ENOENT)
       return Fail(WithErrno("map 'garden'", error));

@@ -15,6 +15,7 @@
 
 #include "control/bpf.h"
 #include "control/config.h"
+#include "control/garden_blocks.h"
 #include "control/gateway.h"
 #include "control/layout.h"
 #include "control/pinned_maps.h"
@@ -40,6 +41,7 @@ class Classifier : public Gateway {
   int settle_program() const;
   nx_cookie_keys& cookie_keys() { return cookie_keys_.As<nx_cookie_keys>()[0]; }
 
+  GardenBlocks garden_blocks() { return GardenBlocks(garden_blocks_.As<uint64_t>()); }
   // Brings the `garden` map to these zones' by difference.
   Outcome FillGarden(const std::vector<ZoneConfig>& zones);
   using Garden = std::vector<std::pair<nx_garden_key, nx_garden>>;
@@ -99,6 +101,7 @@ class Classifier : public Gateway {
   void WritePorts(const Interface& interface);
   Outcome StartClock();
   Outcome MapWorkers();
+  Outcome MapGardenBlocks();
   Outcome LockPins();
   Outcome PinAll();
   Outcome PinVlanTable(Interface& interface);
@@ -124,6 +127,7 @@ class Classifier : public Gateway {
   std::mutex links_mutex_;  // after Attach: links and indexes of interfaces_
   Mapping cookie_keys_;
   Mapping workers_;
+  Mapping garden_blocks_;
   std::mutex explain_mutex_;
 };
 

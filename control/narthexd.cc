@@ -185,7 +185,7 @@ Outcome Serve(const Config& config, const std::string& path) {
   if (!reconciled) return Fail(reconciled.error());
   spdlog::info("sessions: {} kept, {} added, {} removed in the map", reconciled->kept,
                reconciled->added, reconciled->removed);
-  BpfLearnedTable learned_table((*classifier)->maps());
+  BpfLearnedTable learned_table((*classifier)->maps(), (*classifier)->garden_blocks());
   HostAddresses host_addresses;
   LearnedGarden learned(learned_table, clock,
                         [&](const Address& address) { return host_addresses.Contains(address); });

@@ -20,16 +20,16 @@ namespace narthex {
 namespace {
 
 constexpr const char* kSharedMaps[] = {
-    "sessions",      "fast",        "fast_due",   "ledger",      "keys",
-    "via",           "limits",      "policies",   "places",      "before_login",
-    "garden",        "cookie_keys", "events",     "clock",       "workers",
-    "counters",      "learned",     "dns_rules",  "dns_answers", "dns_unread",
-    "dns_offenders", "elsewhere",   "dhcp_asked", "held",        "accounts"};
+    "sessions",    "fast",         "fast_due",      "ledger",       "keys",       "via",
+    "limits",      "policies",     "places",        "before_login", "garden",     "cookie_keys",
+    "events",      "clock",        "workers",       "counters",     "learned",    "dns_rules",
+    "dns_answers", "dns_unread",   "dns_offenders", "elsewhere",    "dhcp_asked", "held",
+    "accounts",    "garden_blocks"};
 // Their contents depend on the order of zones and pools.
-constexpr std::array<std::string_view, 17> kLaidOut = {
+constexpr std::array<std::string_view, 18> kLaidOut = {
     "sessions",      "fast",      "fast_due",   "ledger",  "keys",      "via",
     "limits",        "places",    "garden",     "learned", "dns_rules", "dns_unread",
-    "dns_offenders", "elsewhere", "dhcp_asked", "held",    "accounts"};
+    "dns_offenders", "elsewhere", "dhcp_asked", "held",    "accounts",  "garden_blocks"};
 constexpr char kAbiVersion[] = "abi_version";
 
 bool IsLaidOut(std::string_view name) {

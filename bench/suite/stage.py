@@ -14,7 +14,7 @@ import pathlib
 from lab.process import Job, run, until
 from suite import cpu
 
-SERVER = "198.51.100.10"
+SERVER, UPLINK = "203.0.113.10", "203.0.113.1"  # the origin, far from the portal and its garden; the gateway towards it
 GATEWAY, ROUTER = "10.51.1.1", "10.51.1.2"  # the gateway on the access link; the clients' router
 FLOW_PORT = 9  # of one-way UDP
 CLIENTS = "10.64.0.0/10"  # all clients, the SYN flood's spoofed ones too
@@ -89,7 +89,7 @@ class Stage:
                 f"peer name {b} address {MACS[far]} netns {places.get(far, self.gateway)}".split(), check=True)
         self.ip(self.client, f"addr add {ROUTER}/24 dev {self.access}")
         self.ip(self.gateway, f"addr add {GATEWAY}/24 dev {self.lan}")
-        self.ip(self.gateway, f"addr add 198.51.100.1/24 dev {self.wan}")
+        self.ip(self.gateway, f"addr add {UPLINK}/24 dev {self.wan}")
         self.ip(self.internet, f"addr add {SERVER}/24 dev {self.far}")
         ends = ((self.client, self.access), (self.gateway, self.lan), (self.gateway, self.wan),
                 (self.internet, self.far), (self.client, self.back), (self.internet, self.returning))
@@ -105,11 +105,11 @@ class Stage:
         self.ip(self.client, f"route add default via {GATEWAY}")
         for clients in (CLIENTS, MORE_CLIENTS):
             self.ip(self.gateway, f"route add {clients} via {ROUTER}")
-            self.ip(self.internet, f"route add {clients} via 198.51.100.1")
-        self.ip(self.internet, "route add 10.51.1.0/24 via 198.51.100.1")
+            self.ip(self.internet, f"route add {clients} via {UPLINK}")
+        self.ip(self.internet, f"route add 10.51.1.0/24 via {UPLINK}")
         for namespace, interface, address, end in (
             (self.client, self.access, GATEWAY, "l"), (self.gateway, self.lan, ROUTER, "c"),
-            (self.gateway, self.wan, SERVER, "i"), (self.internet, self.far, "198.51.100.1", "w"),
+            (self.gateway, self.wan, SERVER, "i"), (self.internet, self.far, UPLINK, "w"),
         ):
             self.ip(namespace, f"neigh replace {address} lladdr {MACS[end]} dev {interface} nud permanent")
 

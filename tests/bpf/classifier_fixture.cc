@@ -59,6 +59,16 @@ void SetHeldBit(int held_fd, uint32_t slot, bool held) {
   ASSERT_EQ(bpf_map_update_elem(held_fd, &word, &bits, 0), 0);
 }
 
+void SetGardenBlock(int blocks_fd, const uint8_t* addr, bool set) {
+  const uint32_t block = uint32_t{addr[12]} << 8 | addr[13];
+  uint32_t word = block / 64;
+  uint64_t bits = 0;
+  ASSERT_EQ(bpf_map_lookup_elem(blocks_fd, &word, &bits), 0);
+  const uint64_t bit = 1ull << block % 64;
+  bits = set ? bits | bit : bits & ~bit;
+  ASSERT_EQ(bpf_map_update_elem(blocks_fd, &word, &bits, 0), 0);
+}
+
 nx_key AddressKey(const std::string& address, uint8_t bits) {
   nx_key key = {};
   memcpy(key.addr, Mapped(address).data(), 16);
@@ -389,6 +399,7 @@ void ClassifierFixture::AddGarden(const std::string& prefix, int bits,
   value.range_count = static_cast<uint32_t>(ranges.size());
   std::copy(ranges.begin(), ranges.end(), value.ranges);
   ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.garden), &key, &value, 0), 0);
+  if (!ipv6) SetGardenBlock(bpf_map__fd(skeleton_->maps.garden_blocks), key.addr);
 }
 
 void ClassifierFixture::SetHeartbeat(uint64_t heartbeat_ns) {

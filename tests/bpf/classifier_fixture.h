@@ -29,6 +29,8 @@ nx_key LineKey(uint16_t outer, uint16_t inner = 0);
 
 // Whether the classifier looks at a pool entry: map `held`.
 void SetHeldBit(int held_fd, uint32_t slot, bool held);
+// The /16 of a v4-mapped address: whether the programs look for it in the gardens.
+void SetGardenBlock(int blocks_fd, const uint8_t* addr, bool set = true);
 
 // CLOCK_BOOTTIME in nanoseconds: the clock of sessions and heartbeats.
 uint64_t BootNow();

@@ -34,6 +34,7 @@ class Dns : public ClassifierFixture {
     row.open.range_count = static_cast<uint32_t>(ranges.size());
     std::copy(ranges.begin(), ranges.end(), row.open.ranges);
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.learned), &key, &row, 0), 0);
+    SetGardenBlock(bpf_map__fd(skeleton_->maps.garden_blocks), key.addr);
   }
   std::vector<nx_dns_answer> Answers() {
     std::vector<nx_dns_answer> answers;

@@ -96,6 +96,7 @@ class Uplink : public ::testing::Test {
     value.range_count = 1;
     value.ranges[0] = range;
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.garden), &key, &value, 0), 0);
+    SetGardenBlock(bpf_map__fd(skeleton_->maps.garden_blocks), key.addr);
   }
   // The reason that was counted; checks that the frame is unchanged and the verdict fits.
   int Run(const Bytes& frame) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Verdicts by table: {description, packet in, reason}. The reason implies the verdict (abi.h).
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
+#include "bpf/skeleton.h"
 #include "tests/bpf/classifier_fixture.h"
 
 namespace narthex::test {
@@ -160,6 +163,33 @@ TEST_F(Verdict, OfTheWalledGarden) {
            Tcp{.dport = 443},
        NX_REASON_EXTENSION_HEADERS},
   });
+}
+
+// What `garden` and `learned` hold in a block without its bit is not looked for; each block has its
+// own.
+TEST_F(Verdict, OfTheGardenGoesByItsBlock) {
+  struct Case {
+    const char* server;
+    const char* first_of_block;
+  };
+  for (const auto& [server, first_of_block] :
+       std::initializer_list<Case>{{"0.1.2.3", "0.1.0.0"},
+                                   {"203.0.255.255", "203.0.0.0"},
+                                   {"203.63.0.1", "203.63.0.0"},
+                                   {"203.64.0.1", "203.64.0.0"},
+                                   {"223.255.0.1", "223.255.0.0"}}) {
+    SCOPED_TRACE(server);
+    const int blocks = bpf_map__fd(skeleton_->maps.garden_blocks);
+    AddGarden(server, 32, {{443, 443, 6, {}}});
+    Bytes packet = Ethernet{} / Ipv4{.dst = server} / Tcp{.dport = 443};
+    EXPECT_EQ(ReasonName(Run(packet).reason), std::string("GARDEN"));
+    SetGardenBlock(blocks, Mapped(first_of_block).data(), false);
+    EXPECT_EQ(ReasonName(Run(packet).reason), std::string(server[0] == '0' ? "MARTIAN" : "RST"));
+    std::vector<uint64_t> words(NX_GARDEN_BLOCKS / 64);
+    for (uint32_t word = 0; word < words.size(); ++word)
+      ASSERT_EQ(bpf_map_lookup_elem(blocks, &word, &words[word]), 0);
+    EXPECT_EQ(words, std::vector<uint64_t>(words.size())) << "another block's bit was set";
+  }
 }
 
 TEST_F(Verdict, OfTcpOnAnInterceptedPort) {

@@ -242,6 +242,32 @@ def test_a_restart_keeps_what_was_learned(named, hosts, family):
     assert reaches(hosts, family, PORTAL[family]), "without asking again"
 
 
+def blocks_set(gateway):
+    shown = run(None, "bpftool", "-j", "map", "dump", "pinned", gateway.bpffs / "garden_blocks", check=True)
+    return [entry["key"] for entry in json.loads(shown.stdout) if any(int(byte, 16) for byte in entry["value"])]
+
+
+def test_an_address_is_learned_in_a_block_that_had_nothing(named, hosts):
+    """A start clears what earlier gardens left; learning sets what it needs."""
+    named.narthexd.stop()
+    named.start_narthexd()
+    assert not blocks_set(named)
+    visit(hosts, 4, [["idp.example.test", "A"]], port=0)
+    assert until(lambda: PORTAL4 in learned(named), 5)
+    assert len(blocks_set(named)) == 1 and reaches(hosts, 4, PORTAL4)
+
+
+def test_a_start_finds_the_blocks_of_what_was_learned(named, hosts):
+    """As left by a version that had no map of them."""
+    put(named, configuration().replace('"1s"', '"30s"').replace('"10s"', '"30s"'))
+    visit(hosts, 4, [["idp.example.test", "A"]], port=0)
+    assert until(lambda: PORTAL4 in learned(named), 5)
+    named.narthexd.stop()
+    (named.bpffs / "garden_blocks").unlink()
+    named.start_narthexd()
+    assert reaches(hosts, 4, PORTAL4), "without asking again"
+
+
 def test_a_removed_name_closes_at_once(named, hosts):
     """Issue 5: hot reload."""
     visit(hosts, 4, [["idp.example.test", "A"]], port=0)
