@@ -53,51 +53,52 @@ constexpr bool IsControl(char c) {
   return byte < 0x20 || byte == 0x7f;
 }
 
-// Finds controls (below 0x20 but HTAB, and 0x7f) in a text that is walked from front to back: bit i
-// of a mask says whether byte i of the present block is one, so that a line costs a shift and not
-// a search.
-class ControlFinder {
+// Finds the ends of lines in a text that is walked from front to back: bit i of a mask says whether
+// byte i of the present block is where a run of bytes that are not printable ASCII begins. CRLF is
+// such a run, so a line costs one bit, and no search.
+class LineEnds {
  public:
   // Searches [begin, end). What lies between `readable` and `begin` may be read, too.
-  ControlFinder(const char* readable, const char* begin, const char* end)
-      : readable_(readable), block_(begin), end_(end), mask_(Mask()) {}
+  LineEnds(const char* readable, const char* begin, const char* end)
+      : readable_(readable), block_(begin), end_(end), starts_(Starts()) {}
 
-  // First control but HTAB in [at, end), else end. `at` never goes back.
-  const char* Find(const char* at) {
+  // The first control but HTAB (below 0x20, or 0x7f) in the next run that has one, or end.
+  const char* Next() {
     while (true) {
-      while (static_cast<size_t>(at - block_) >= kBlockBytes) {
-        if (!Advance()) return end_;
+      while (starts_ == 0) {
+        if (end_ - block_ <= kBlockBytes) [[unlikely]]
+          return end_;
+        block_ += kBlockBytes;
+        starts_ = Starts();
       }
-      uint64_t mask = mask_ >> (at - block_);
-      while (mask == 0) {
-        if (!Advance()) return end_;
-        at = block_;
-        mask = mask_;
-      }
-      at += __builtin_ctzll(mask);
-      if (*at == '\r' || (IsControl(*at) && *at != '\t')) return at;
-      at++;
+      const char* at = block_ + __builtin_ctzll(starts_);
+      starts_ &= starts_ - 1;
+      if (*at == '\r') [[likely]]
+        return at;
+      while (at != end_ && (*at == '\t' || static_cast<uint8_t>(*at) >= 0x80)) at++;
+      if (at == end_ || IsControl(*at)) return at;
     }
   }
 
  private:
-  static constexpr size_t kBlockBytes = 64;
+  static constexpr ptrdiff_t kBlockBytes = 64;
 
-  bool Advance() {
-    if (static_cast<size_t>(end_ - block_) <= kBlockBytes) return false;
-    block_ += kBlockBytes;
-    mask_ = Mask();
-    return true;
+  uint64_t Starts() {
+    const uint64_t mask = Mask();
+    const uint64_t starts = mask & ~(mask << 1 | within_run_);
+    within_run_ = mask >> 63;
+    return starts;
   }
 
   // Of the present block, cut off at the end of the text.
   uint64_t Mask() const {
-    const auto left = static_cast<size_t>(end_ - block_);
-    if (left >= kBlockBytes) return MaskAt(block_);
-    if (static_cast<size_t>(end_ - readable_) >= kBlockBytes && left) {
+    const ptrdiff_t left = end_ - block_;
+    if (left >= kBlockBytes) [[likely]]
+      return MaskAt(block_);
+    if (end_ - readable_ >= kBlockBytes && left) {
       return MaskAt(end_ - kBlockBytes) >> (kBlockBytes - left);
     }
-    return PaddedMask(block_, left);
+    return PaddedMask(block_, static_cast<size_t>(left));
   }
 
   [[gnu::noinline]] static uint64_t PaddedMask(const char* at, size_t bytes) {
@@ -112,7 +113,9 @@ class ControlFinder {
     return Mask16(at) | Mask16(at + 16) << 16 | Mask16(at + 32) << 32 | Mask16(at + 48) << 48;
 #else
     uint64_t mask = 0;
-    for (size_t i = 0; i < kBlockBytes; i++) mask |= uint64_t{IsControl(at[i])} << i;
+    for (size_t i = 0; i < kBlockBytes; i++) {
+      mask |= uint64_t{at[i] < ' ' || static_cast<uint8_t>(at[i]) > '~'} << i;
+    }
     return mask;
 #endif
   }
@@ -130,7 +133,8 @@ class ControlFinder {
   const char* const readable_;
   const char* block_;
   const char* const end_;
-  uint64_t mask_;
+  uint64_t within_run_ = 0;  // 1: the block before this one ends in a run
+  uint64_t starts_;
 };
 
 // First byte in [at, end) that is not visible ASCII (0x21 to 0x7e); else end.

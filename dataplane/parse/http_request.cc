@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "parse/field_names.h"
 #include "parse/http_chars.h"
 
 namespace narthex {
@@ -214,41 +215,52 @@ class Reader {
 
   // The field lines and the empty line that ends the header section.
   HttpError ReadFields() {
-    ControlFinder controls(begin_, at_, end_);
+    LineEnds line_ends(begin_, at_, end_);
+    const char* const end = end_;
     const char* at = at_;  // the compiler cannot keep the member in a register
     while (true) {
-      const char* const name = at;
       // A token has no controls: the line's end does not wait for that of its name.
-      const char* line_end = controls.Find(name);
-      at = FindNot<kTokenChar>(name, end_);
-      const auto name_bytes = static_cast<size_t>(at - name);
-      // Space before the colon, obs-fold and lines without a name end here (RFC 9112 §5.1, §5.2).
-      if (at == end_ || *at != ':' || name_bytes == 0) {
-        at_ = at;
-        return AtEnd() ? HttpError::kNone : name_bytes ? HttpError::kBadRequest : EndFields();
+      const char* line_end = line_ends.Next();
+      KnownNames::Found name = kKnownNames.Find(at, end);
+      if (name.bytes == 0) [[unlikely]] {
+        if (at != end && *at == '\r') {
+          at_ = at;
+          return EndFields();
+        }
+        name = FindName(at, end);
+        // Space before the colon, obs-fold and lines without a name end here (RFC 9112 §5.1, §5.2).
+        if (name.field == FieldName::kNone) {
+          at_ = at + name.bytes;
+          return AtEnd() ? HttpError::kNone : name.bytes ? HttpError::kBadRequest : EndFields();
+        }
       }
-      at++;
-      at_ = line_end;
-      if (StartsWithCrLf(line_end)) {
-        at_ += 2;
+      const char* const value = at + name.bytes + 1;
+      const char* const value_end = line_end;
+      if (end - line_end >= 2 && std::memcmp(line_end, "\r\n", 2) == 0) [[likely]] {
+        at = line_end + 2;
       } else {
+        at_ = line_end;
         bool ended = false;
         if (HttpError error = ReadLineEnd(ended); error != HttpError::kNone || incomplete_) {
           return error;
         }
         if (!ended) return HttpError::kBadRequest;  // NUL and other controls
+        at = at_;
       }
-      if (IsOfInterest(name_bytes)) {
-        const HttpError error =
-            TakeField({name, name_bytes}, {at, static_cast<size_t>(line_end - at)});
-        if (error != HttpError::kNone) return error;
+      if (name.field != FieldName::kOther) {
+        const HttpError error = TakeField(name.field, Trimmed(value, value_end));
+        if (error != HttpError::kNone) [[unlikely]]
+          return error;
       }
-      at = at_;
     }
   }
 
-  bool StartsWithCrLf(const char* at) const {
-    return end_ - at >= 2 && std::memcmp(at, "\r\n", 2) == 0;
+  // The name that a line begins with. kNone if what follows it is no colon, or it is empty.
+  [[gnu::noinline]] static KnownNames::Found FindName(const char* at, const char* end) {
+    const char* const name_end = FindNot<kTokenChar>(at, end);
+    const auto bytes = static_cast<uint32_t>(name_end - at);
+    if (name_end == end || *name_end != ':' || bytes == 0) return {bytes, FieldName::kNone};
+    return {bytes, FieldOf({at, bytes})};
   }
 
   HttpError EndFields() {
@@ -259,49 +271,65 @@ class Reader {
     return ended ? CheckFields() : HttpError::kBadRequest;
   }
 
-  // Whether a name of that length is among those in TakeField.
-  static bool IsOfInterest(size_t name_bytes) {
-    constexpr uint32_t kLengths = 1u << 4 | 1u << 6 | 1u << 10 | 1u << 14 | 1u << 15 | 1u << 17;
-    return name_bytes < 32 && (kLengths >> name_bytes & 1);
+  static FieldName FieldOf(std::string_view token) {
+    switch (token.size()) {
+      case 4:
+        return IsName(token, "host") ? FieldName::kHost : FieldName::kOther;
+      case 6:
+        return IsName(token, "accept") ? FieldName::kAccept : FieldName::kOther;
+      case 10:
+        return IsName(token, "user-agent") ? FieldName::kUserAgent : FieldName::kOther;
+      case 14:
+        return IsName(token, "content-length") ? FieldName::kContentLength : FieldName::kOther;
+      case 15:
+        return IsName(token, "accept-language") ? FieldName::kAcceptLanguage : FieldName::kOther;
+      case 17:
+        return IsName(token, "transfer-encoding") ? FieldName::kTransferEncoding
+                                                  : FieldName::kOther;
+      default:
+        return FieldName::kOther;
+    }
   }
 
-  // `value` with its blanks, in front of which stands the colon.
-  HttpError TakeField(std::string_view name, std::string_view value) {
-    switch (name.size()) {
-      case 4:
-        if (IsName(name, "host")) return TakeHost(Trimmed(value));
+  HttpError TakeField(FieldName field, std::string_view value) {
+    switch (field) {
+      case FieldName::kHost:
+        return TakeHost(value);
+      case FieldName::kContentLength:
+        return TakeContentLength(value);
+      case FieldName::kTransferEncoding:
+        return TakeTransferEncoding(value);
+      case FieldName::kAccept:
+        KeepFirst(request_.accept, value);
         break;
-      case 6:
-        if (IsName(name, "accept")) KeepFirst(request_.accept, value);
+      case FieldName::kUserAgent:
+        KeepFirst(request_.user_agent, value);
         break;
-      case 10:
-        if (IsName(name, "user-agent")) KeepFirst(request_.user_agent, value);
+      case FieldName::kAcceptLanguage:
+        KeepFirst(request_.accept_language, value);
         break;
-      case 14:
-        if (IsName(name, "content-length")) return TakeContentLength(Trimmed(value));
-        break;
-      case 15:
-        if (IsName(name, "accept-language")) KeepFirst(request_.accept_language, value);
-        break;
-      case 17:
-        if (IsName(name, "transfer-encoding")) return TakeTransferEncoding(Trimmed(value));
-        break;
-      default:
+      case FieldName::kNone:
+      case FieldName::kOther:
         break;
     }
     return HttpError::kNone;
   }
 
-  static std::string_view Trimmed(std::string_view value) {
-    const char* at = value.data();
-    const char* end = at + value.size();
-    while (end[-1] == ' ' || end[-1] == '\t') end--;  // ends at the colon
-    while (at < end && (*at == ' ' || *at == '\t')) at++;
+  // What lies between the colon before `at` and the line's end without the blanks around it.
+  static std::string_view Trimmed(const char* at, const char* end) {
+    // Usually one space, none behind.
+    const auto visible = [](char c) { return static_cast<uint8_t>(c) > ' '; };
+    if (*at == ' ' && visible(at[1]) && visible(end[-1])) [[likely]] {
+      at++;
+    } else {
+      while (end[-1] == ' ' || end[-1] == '\t') end--;  // ends at the colon
+      while (at < end && (*at == ' ' || *at == '\t')) at++;
+    }
     return {at, static_cast<size_t>(end - at)};
   }
 
   static void KeepFirst(std::string_view& field, std::string_view value) {
-    if (!field.data()) field = Trimmed(value);
+    if (!field.data()) field = value;
   }
 
   HttpError TakeHost(std::string_view value) {
@@ -362,8 +390,13 @@ void Clear(HttpRequest& request) {
   request.target_form = TargetForm::kOrigin;
   request.minor_version = 1;
   request.has_body = false;
-  request.method_name = request.target = request.host = request.path = {};
-  request.accept = request.accept_language = request.user_agent = {};
+  request.method_name = {};
+  request.target = {};
+  request.host = {};
+  request.path = {};
+  request.accept = {};
+  request.accept_language = {};
+  request.user_agent = {};
   request.header_bytes = 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes into the HTTP parser. Oracle: every view lies in the input, a prefix never says
-// anything else than the whole, and what is complete without its tail stays the same with it.
+// Any bytes into the HTTP parser. Oracle: a plain parser says the same, every view lies in the
+// input, a prefix never says anything else than the whole, and what is complete without its tail
+// stays the same with it.
 #include <cstdlib>
 #include <cstring>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "decide/decide.h"
 #include "parse/http_request.h"
 #include "tests/fuzz/check.h"
+#include "tests/harness/plain_http.h"
 
 namespace narthex {
 namespace {
@@ -28,6 +30,7 @@ void Fuzz(std::string_view input) {
   std::vector<char> copy, prefix_copy;
   HttpRequest request;
   const HttpResult result = Parse(input, request, copy);
+  Check(test::AgreesWithPlainHttp({copy.data(), copy.size()}, request, result));
   (void)JudgeBeginning({copy.data(), copy.size()});
   const std::string_view owned(copy.data(), copy.size());
   if (result.status == HttpStatus::kComplete) {

@@ -23,20 +23,22 @@ std::vector<char> RandomText(std::mt19937& random, size_t bytes) {
   return text;
 }
 
-TEST(ControlFinder, FindsWhatASearchByteByByteFinds) {
+TEST(LineEnds, FindsWhatASearchByteByByteFinds) {
   std::mt19937 random(1);
-  for (size_t bytes = 0; bytes < 400; bytes++) {
+  const auto printable = [](char c) { return c >= 0x20 && c < 0x7f; };
+  for (size_t bytes = 0; bytes < 600; bytes++) {
     const std::vector<char> text = RandomText(random, bytes);
     const char* const end = text.data() + bytes;
     for (size_t begin = 0; begin <= bytes; begin += 1 + random() % 70) {
-      ControlFinder finder(text.data(), text.data() + begin, end);
-      for (const char* at = text.data() + begin;; at += random() % 90) {
-        if (at > end) break;
+      LineEnds finder(text.data(), text.data() + begin, end);
+      for (const char* at = text.data() + begin;;) {
         const char* wanted = at;
         while (wanted != end && (*wanted == '\t' || !IsControl(*wanted))) wanted++;
-        ASSERT_EQ(finder.Find(at) - text.data(), wanted - text.data())
+        ASSERT_EQ(finder.Next() - text.data(), wanted - text.data())
             << "from " << at - text.data() << " of " << bytes << ", begin " << begin;
+        if (wanted == end) break;
         at = wanted;
+        while (at != end && !printable(*at)) at++;  // the rest of its run
       }
     }
   }
