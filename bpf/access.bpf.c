@@ -113,13 +113,13 @@ static __always_inline int judge_packet(struct xdp_md *ctx)
 static __always_inline int judge_plain(struct xdp_md *ctx, const struct packet *head)
 {
 	struct packet p = { .data = head->data, .data_end = head->data_end, .index = head->index };
-	struct reply room = {}, *reply = &room;
+	struct reply room, *reply = &room, syn_ack;
 	enum nx_reason reason;
 
 	/* In memory: in registers, each way out would cost clang a zero for each of its fields. */
 	asm volatile("" : "+r"(reply));
-	if (zone_config.mode != NX_MODE_ENFORCE || zone_config.kinds || others.mac_zone_count ||
-	    head->l3 != sizeof(struct ethhdr) || is_held(head->index))
+	if (head->l3 != sizeof(struct ethhdr) || zone_config.kinds ||
+	    zone_config.mode != NX_MODE_ENFORCE || others.mac_zone_count || is_held(head->index))
 		return -1;
 	p.in_pools = 1;
 	p.bytes = p.data_end - p.data;
@@ -127,6 +127,13 @@ static __always_inline int judge_plain(struct xdp_md *ctx, const struct packet *
 	if (!parse_plain_tcp(&p))
 		return -1;
 	reason = judge(ctx, &p, reply);
+	if (reason == NX_REASON_SYN_ACK && reply->mss) {
+		/* The same once more, with all but its numbers constant. */
+		make_syn_ack(&syn_ack, bpf_ntohl(reply->seq), bpf_ntohl(reply->ack));
+		syn_ack.mss = NX_MSS_V4_BYTES;
+		count(reason);
+		return write_reply(ctx, &p, &syn_ack);
+	}
 	if (reason == NX_REASON_SYN_ACK || reason == NX_REASON_FIN_ACK) {
 		count(reason);
 		return write_reply(ctx, &p, reply);

@@ -52,10 +52,11 @@ static __always_inline int sieve_allows(__u32 queue, const struct packet *p,
 					enum nx_before_login what, __u32 now_s)
 {
 	__u32 bucket = bucket_of(p, what) & ((1 << NX_SIEVE_BITS) - 1);
+	__u8 most = zone_config.sieved[what];
 	__u16 second = now_s << 8, counted;
 	struct nx_sieve *own;
 
-	if (!zone_config.sieved[what])
+	if (!most)
 		return 0;
 	own = bpf_map_lookup_elem(&sieve, &queue);
 	if (!own)
@@ -63,20 +64,20 @@ static __always_inline int sieve_allows(__u32 queue, const struct packet *p,
 	counted = own->buckets[bucket];
 	if ((counted & 0xff00) != second)
 		counted = second;
-	if ((counted & 0xff) >= zone_config.sieved[what])
+	if ((counted & 0xff) >= most)
 		return 0;
 	own->buckets[bucket] = counted + 1;
 	return 1;
 }
 
 /* Counts, unless that would be more than the client may; 0 then. */
-static __always_inline int before_login_allows(const struct xdp_md *ctx, const struct packet *p,
+static __always_inline int before_login_allows(__u32 queue, const struct packet *p,
 					       enum nx_before_login what, __u32 now_s)
 {
 	struct nx_before *before;
 	__u16 second = now_s;
 
-	if (sieve_allows(ctx->rx_queue_index, p, what, now_s))
+	if (sieve_allows(queue, p, what, now_s))
 		return 1;
 	before = before_login_of(p);
 	if (!before)

@@ -32,7 +32,21 @@ static __always_inline int sums_to_zero(__u64 sum)
 	return sum * 0xfffeFFFEfffeFFFFull <= ~0ull / 0xffff;
 }
 
+/*
+ * The checksum of words that sum to less than 2^36: ~fold(sum) in half the steps. It is what is missing to a
+ * multiple of 65,535, modulo 65,535: times the reciprocal, rounded up, that is a fraction of 2^64, and that
+ * fraction of 65,535 is the remainder. It is too large by at least 2^-25 of 1 and at most 2^-24, since
+ * between 2^39 and 2^40 is multiplied; so neither it nor the 16 bits that are cut off change the result.
+ */
+static __always_inline __u16 checksum_of(__u64 sum)
+{
+	__u64 missing = (0xffffull << 24) - sum;
+
+	return (missing * (~0ull / 0xffff + 1) >> 16) * 0xffff >> 48;
+}
+
 #define CUT_SHORT 0x10000u
+#define MAX_TCP_OPTION_WORDS 10
 #define MAX_SUMMED_PAIRS 512 /* of 32-bit words: more than XDP frames hold on any driver without fragments */
 
 /*
@@ -97,29 +111,26 @@ static __always_inline __u64 sum_addresses(const struct nx_flow *flow)
 	return sum;
 }
 
-/* The sum of a TCP header, all of it in the frame. In steps of 8, 4, 2 and 1 words of its options, so that
- * no length of them needs a loop; 0, which no sum is: it is cut short. */
-static __always_inline __u64 sum_tcp_header(const __u32 *words, const void *data_end, __u32 bytes)
+/*
+ * Adds the options of a TCP header of `bytes` bytes to a sum, from the last one on: so one bound holds for
+ * all of them, however many there are. 0: the header is cut short.
+ */
+static __always_inline int add_options(__u64 *sum, const void *header, const void *data_end, __u64 bytes)
 {
-	__u32 options = (bytes - sizeof(struct tcphdr)) / 4;
-	__u64 sum;
+	__u64 options = bytes - sizeof(struct tcphdr);
+	const void *end;
 
-	if ((void *)(words + 5) > data_end)
+	asm volatile("%0 &= 63" : "+r"(options)); /* at most 40: the verifier does not know */
+	end = header + options;
+	if (end + sizeof(struct tcphdr) > data_end)
 		return 0;
-	sum = (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
-	words += 5;
 #pragma unroll
-	for (__u32 count = 8; count; count /= 2) {
-		if (!(options & count))
-			continue;
-		if ((void *)(words + count) > data_end)
-			return 0;
-#pragma unroll
-		for (__u32 i = 0; i < count; i++)
-			sum += words[i];
-		words += count;
+	for (__u32 i = 1; i <= MAX_TCP_OPTION_WORDS; i++) {
+		if (options < 4 * i)
+			break;
+		*sum += *(const __u32 *)(end + sizeof(struct tcphdr) - 4 * i);
 	}
-	return sum;
+	return 1;
 }
 
 #endif /* NARTHEX_BPF_CHECKSUM_H */

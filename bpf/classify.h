@@ -82,7 +82,7 @@ static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct pac
 					    const struct segment *s, const struct nx_clock *clk,
 					    struct reply *reply)
 {
-	if (!before_login_allows(ctx, p, NX_BEFORE_RST, clk->now_s))
+	if (!before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_RST, clk->now_s))
 		return NX_REASON_RST_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -94,18 +94,19 @@ static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct pac
 		reply->flags = TCP_RST;
 	} else {
 		reply->seq = 0;
-		reply->ack = s->seq + 1 + s->payload;
+		reply->ack = bpf_htonl(bpf_ntohl(s->seq) + 1 + s->payload);
 		reply->flags = TCP_RST | TCP_ACK;
 	}
 	return NX_REASON_RST;
 }
 
-static __always_inline int worker_alive(const struct xdp_md *ctx, const struct nx_clock *clk)
+static __always_inline int worker_alive(__u32 queue, const struct nx_clock *clk)
 {
-	__u32 index = zone_config.worker_base + ctx->rx_queue_index;
+	__u32 index = zone_config.worker_base + queue;
 	struct nx_worker *worker = bpf_map_lookup_elem(&workers, &index);
 
-	return worker && ctx->rx_queue_index < NX_MAX_QUEUES && (__s64)(clk->now_ns - worker->heartbeat_ns) < (__s64)NX_HEARTBEAT_STALE_NS;
+	return worker && queue < NX_MAX_QUEUES &&
+	       (__s64)(clk->now_ns - worker->heartbeat_ns) < (__s64)NX_HEARTBEAT_STALE_NS;
 }
 
 static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct packet *p,
@@ -115,21 +116,18 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 {
 	__u32 mss = parse_mss(ctx, p, s);
 	__u32 mss_class = mss >= NX_FULL_RESPONSE_BYTES ? NX_MSS_FULL : NX_MSS_COMPACT;
+	__u32 queue = ctx->rx_queue_index;
 
 	if (mss < NX_COMPACT_RESPONSE_BYTES)
 		return NX_REASON_MSS_TOO_SMALL;
-	if (!worker_alive(ctx, clk))
+	if (!worker_alive(queue, clk))
 		return NX_REASON_WORKER_STALE;
-	if (!before_login_allows(ctx, p, NX_BEFORE_SYN, clk->now_s))
+	if (!before_login_allows(queue, p, NX_BEFORE_SYN, clk->now_s))
 		return NX_REASON_SYN_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
-	reply->seq = nx_cookie_base(secret, &p->flow, clk->slot) | mss_class;
-	reply->ack = s->seq + 1;
-	reply->flags = TCP_SYN | TCP_ACK;
-	reply->window = NX_WINDOW_BYTES;
+	make_syn_ack(reply, nx_cookie_base(secret, &p->flow, clk->slot) | mss_class, bpf_ntohl(s->seq) + 1);
 	/* The option only where the SYN has room for it: a reply is never the longer one. */
-	reply->mss = 0;
 	if (s->header > sizeof(struct tcphdr))
 		reply->mss = p->flow.ipv6 ? NX_MSS_V6_BYTES : NX_MSS_V4_BYTES;
 	return NX_REASON_SYN_ACK;
@@ -142,7 +140,7 @@ static __always_inline enum nx_reason answer_segment(struct xdp_md *ctx, struct 
 {
 	__u32 mss_class;
 
-	if (nx_cookie_check(secret, &p->flow, clk->slot, s->ack, &mss_class) == NX_COOKIE_INVALID)
+	if (nx_cookie_check(secret, &p->flow, clk->slot, bpf_ntohl(s->ack), &mss_class) == NX_COOKIE_INVALID)
 		return reset(ctx, p, s, clk, reply);
 	if (s->payload)
 		return NX_REASON_REQUEST;
@@ -151,7 +149,7 @@ static __always_inline enum nx_reason answer_segment(struct xdp_md *ctx, struct 
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
 	reply->seq = s->ack;
-	reply->ack = s->seq + 1;
+	reply->ack = bpf_htonl(bpf_ntohl(s->seq) + 1);
 	reply->flags = TCP_ACK;
 	reply->window = NX_WINDOW_BYTES;
 	reply->mss = 0;
@@ -196,25 +194,25 @@ static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packe
 	struct segment s = {};
 	const struct nx_cookie_keys *secret;
 	enum nx_reason reason = parse_tcp(p, &s);
-	__u32 zero = 0;
+	__u32 zero = 0, kind;
 
 	if (reason != PARSED)
 		return reason;
 	if (is_martian_destination(&p->flow) || is_to_group(p))
 		return NX_REASON_MARTIAN;
-	if (s.flags & TCP_RST)
-		return s.flags & TCP_SYN ? NX_REASON_TCP_FLAGS : NX_REASON_RST_RECEIVED;
-	if (s.flags & TCP_SYN ? s.flags & (TCP_FIN | TCP_ACK) : !(s.flags & TCP_ACK))
-		return NX_REASON_TCP_FLAGS;
+	kind = s.flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK);
+	if (kind != TCP_SYN && (kind & ~TCP_FIN) != TCP_ACK)
+		return (kind & (TCP_SYN | TCP_RST)) == TCP_RST ? NX_REASON_RST_RECEIVED
+								       : NX_REASON_TCP_FLAGS;
 	secret = bpf_map_lookup_elem(&cookie_keys, &zero);
 	if (!secret)
 		return NX_REASON_WORKER_STALE;
-	if (s.flags & TCP_SYN && answer_is_unread(&p->flow, rules, clk, shortest_key_length(&zone_config)))
+	if (kind == TCP_SYN && answer_is_unread(&zone_config, &p->flow, rules, clk))
 		return NX_REASON_ANSWER_UNREAD;
 	if (!is_intercepted(p->flow.server_port))
 		return zone_config.reject & NX_REJECT_TCP ? reset(ctx, p, &s, clk, reply)
 							  : NX_REASON_TCP_DROPPED;
-	if (s.flags & TCP_SYN)
+	if (kind == TCP_SYN)
 		return answer_syn(ctx, p, &s, secret, clk, reply);
 	return answer_segment(ctx, p, &s, secret, clk, reply);
 }
@@ -238,8 +236,8 @@ static __always_inline enum nx_reason judge_sticky(struct xdp_md *ctx, struct pa
 		return UNDECIDED;
 	clk = bpf_map_lookup_elem(&clock, &zero);
 	secret = bpf_map_lookup_elem(&cookie_keys, &zero);
-	if (!clk || !secret || nx_cookie_check(secret, &p->flow, clk->slot, s.ack, &mss_class) ==
-				       NX_COOKIE_INVALID)
+	if (!clk || !secret || nx_cookie_check(secret, &p->flow, clk->slot, bpf_ntohl(s.ack),
+						       &mss_class) == NX_COOKIE_INVALID)
 		return UNDECIDED;
 	return answer_segment(ctx, p, &s, secret, clk, reply);
 }
@@ -254,13 +252,14 @@ static __always_inline enum nx_reason judge_udp(const struct xdp_md *ctx, const 
 						const struct nx_dns_rules *rules,
 						const struct nx_clock *clk)
 {
-	if (answer_is_unread(&p->flow, rules, clk, shortest_key_length(&zone_config)))
+	if (answer_is_unread(&zone_config, &p->flow, rules, clk))
 		return NX_REASON_ANSWER_UNREAD;
 	if (!(zone_config.reject & NX_REJECT_UDP) || p->options ||
 	    is_martian_destination(&p->flow) || is_to_group(p) || !udp_refusal_fits(p))
 		return NX_REASON_UDP;
-	return before_login_allows(ctx, p, NX_BEFORE_ICMP, clk->now_s) ? NX_REASON_UDP_REFUSED
-							   : NX_REASON_ICMP_LIMITED;
+	return before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_ICMP, clk->now_s)
+		       ? NX_REASON_UDP_REFUSED
+		       : NX_REASON_ICMP_LIMITED;
 }
 
 static __always_inline int has_ports(const struct packet *p)
@@ -272,7 +271,7 @@ static __always_inline int has_ports(const struct packet *p)
 static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p,
 					    struct reply *reply)
 {
-	const struct nx_dns_rules *rules = dns_rules_of(zone_config.zone);
+	const struct nx_dns_rules *rules = dns_rules_of(p->flow.zone);
 	const struct nx_clock *clk = read_clock();
 	enum nx_reason reason = judge_neighbour(p);
 
@@ -291,7 +290,8 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 		reason = judge_dns(ctx, p, rules, clk);
 	else
 		reason = UNDECIDED;
-	if (reason == NX_REASON_GARDEN && is_icmp(p) && !before_login_allows(ctx, p, NX_BEFORE_ICMP, clk->now_s))
+	if (reason == NX_REASON_GARDEN && is_icmp(p) &&
+	    !before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_ICMP, clk->now_s))
 		return NX_REASON_ICMP_LIMITED;
 	if (reason != UNDECIDED) /* options could route it past the destination that was judged */
 		return p->options ? NX_REASON_EXTENSION_HEADERS : reason;

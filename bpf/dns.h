@@ -79,7 +79,7 @@ static __always_inline enum nx_reason judge_dns(struct xdp_md *ctx, const struct
 {
 	enum nx_reason reason;
 
-	if (!before_login_allows(ctx, p, NX_BEFORE_DNS, clk->now_s))
+	if (!before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_DNS, clk->now_s))
 		return NX_REASON_DNS_LIMITED;
 	if (rules->discipline == NX_DNS_OFF)
 		return NX_REASON_DNS;

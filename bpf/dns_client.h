@@ -16,16 +16,15 @@ static __always_inline void dns_client_key(struct nx_key *key, const struct nx_f
 }
 
 /* Does narthexd still read the answer that may have named the server? */
-static __always_inline int answer_is_unread(const struct nx_flow *flow,
-					    const struct nx_dns_rules *rules,
-					    const struct nx_clock *clk, __u8 ipv6_length)
+static __always_inline int answer_is_unread(zone_constants zone, const struct nx_flow *flow,
+					    const struct nx_dns_rules *rules, const struct nx_clock *clk)
 {
 	const struct nx_unread *unread;
 	struct nx_key key = {};
 
 	if (!rules->learn)
 		return 0;
-	dns_client_key(&key, flow, ipv6_length);
+	dns_client_key(&key, flow, shortest_key_length(zone));
 	unread = bpf_map_lookup_elem(&dns_unread, &key);
 	return unread && clk->now_ns - unread->at_ns < NX_UNREAD_NS;
 }

@@ -219,7 +219,6 @@ static __always_inline int parse_plain_tcp(struct packet *p)
 {
 	const struct iphdr *ip = p->data + sizeof(struct ethhdr);
 	const __u32 *words = (const __u32 *)ip;
-	const __be16 *ports = (const __be16 *)(ip + 1);
 	__u32 total;
 
 	if ((void *)(ip + 1) + sizeof(struct tcphdr) > p->data_end)
@@ -236,8 +235,8 @@ static __always_inline int parse_plain_tcp(struct packet *p)
 	p->end = sizeof(struct ethhdr) + total;
 	p->protocol = IPPROTO_TCP;
 	p->hop_limit = ip->ttl;
-	p->flow.client_port = ports[0];
-	p->flow.server_port = ports[1];
+	p->flow.client_port = words[5];
+	p->flow.server_port = words[5] >> 16;
 	map_ipv4(p->flow.client, ip->saddr);
 	map_ipv4(p->flow.server, ip->daddr);
 	return 1;
@@ -257,8 +256,8 @@ static __always_inline enum nx_reason parse_ports(struct packet *p)
 }
 
 struct segment {
-	__u32 seq; /* host order, as is ack */
-	__u32 ack;
+	__be32 seq;
+	__be32 ack;
 	__u32 payload; /* bytes */
 	__u32 header;  /* bytes, options included */
 	__u8 flags;
@@ -272,17 +271,19 @@ struct segment {
 
 static __always_inline enum nx_reason parse_tcp(struct packet *p, struct segment *s)
 {
-	struct tcphdr *tcp = at(p, p->l4);
+	const __u32 *words = at(p, p->l4);
+	__u32 rest;
 
-	if ((void *)(tcp + 1) > p->data_end)
+	if ((void *)words + sizeof(struct tcphdr) > p->data_end)
 		return NX_REASON_TRUNCATED;
-	s->header = tcp->doff * 4;
-	if (s->header < sizeof(*tcp) || p->l4 + s->header > p->end)
+	rest = words[3]; /* length, flags, window */
+	s->header = rest >> 2 & 60;
+	if (s->header < sizeof(struct tcphdr) || p->l4 + s->header > p->end)
 		return NX_REASON_TRUNCATED;
 	s->payload = p->end - p->l4 - s->header;
-	s->seq = bpf_ntohl(tcp->seq);
-	s->ack = bpf_ntohl(tcp->ack_seq);
-	s->flags = ((__u8 *)tcp)[13];
+	s->seq = words[1];
+	s->ack = words[2];
+	s->flags = rest >> 8;
 	return PARSED;
 }
 
@@ -294,8 +295,12 @@ static __always_inline int tcp_checksum_ok(struct xdp_md *ctx, const struct pack
 	__u64 sum;
 
 	if (__builtin_constant_p(p->l4) && !s->payload) {
-		sum = sum_tcp_header(at(p, p->l4), p->data_end, bytes);
-		if (!sum)
+		const __u32 *words = p->data + p->l4;
+
+		if ((void *)(words + 5) > p->data_end)
+			return 0;
+		sum = (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
+		if (!add_options(&sum, words, p->data_end, bytes))
 			return 0;
 	} else {
 		sum = sum_bytes(ctx, p->l4, bytes);

@@ -13,12 +13,22 @@
 #define IPV4_DF 0x4000
 
 struct reply {
-	__u32 seq; /* host order, as is ack */
-	__u32 ack;
+	__be32 seq;
+	__be32 ack;
 	__u16 window;	 /* bytes */
 	__u16 mss;	 /* bytes; 0: no option */
 	__u8 flags;
 };
+
+/* Without an option. */
+static __always_inline void make_syn_ack(struct reply *reply, __u32 seq, __u32 ack)
+{
+	reply->seq = bpf_htonl(seq);
+	reply->ack = bpf_htonl(ack);
+	reply->window = NX_WINDOW_BYTES;
+	reply->mss = 0;
+	reply->flags = TCP_SYN | TCP_ACK;
+}
 
 struct mss_option {
 	__u8 kind;
@@ -35,15 +45,14 @@ static __always_inline __u64 write_tcp(struct tcphdr *tcp, const struct nx_flow 
 
 	/* Whole words, summed from registers: the header's own bytes are not read again. */
 	__be32 ports = flow->server_port | (__u32)flow->client_port << 16;
-	__be32 seq = bpf_htonl(reply->seq), ack = bpf_htonl(reply->ack);
 	__be32 rest = bpf_htonl(doff << 28 | (__u32)reply->flags << 16 | reply->window);
 
 	words[0] = ports;
-	words[1] = seq;
-	words[2] = ack;
+	words[1] = reply->seq;
+	words[2] = reply->ack;
 	words[3] = rest;
 	words[4] = 0;
-	return (__u64)ports + seq + ack + rest;
+	return (__u64)ports + reply->seq + reply->ack + rest;
 }
 
 static __always_inline void write_ipv4(struct iphdr *ip, const struct nx_flow *flow,
@@ -53,14 +62,14 @@ static __always_inline void write_ipv4(struct iphdr *ip, const struct nx_flow *f
 	__be32 length = bpf_htonl(0x45000000 | (sizeof(*ip) + l4_bytes));
 	__be32 life = bpf_htonl(REPLY_TTL << 24 | protocol << 16);
 	__be32 client, server;
+	__u64 sum = (__u64)length + bpf_htonl(IPV4_DF) + life;
 
 	__builtin_memcpy(&client, flow->client + 12, 4);
 	__builtin_memcpy(&server, flow->server + 12, 4);
 	words[0] = length;
 	words[1] = bpf_htonl(IPV4_DF);
 	/* The checksum goes in with its word: two stores to one word would stall who reads it. */
-	words[2] = life | (__u32)(__u16)~fold((__u64)length + bpf_htonl(IPV4_DF) + life + client + server)
-				  << 16;
+	words[2] = life | (__u32)checksum_of(sum + client + server) << 16;
 	words[3] = server;
 	words[4] = client;
 }
@@ -76,15 +85,15 @@ static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct nx_flow 
 	__builtin_memcpy(&ip->daddr, flow->client, 16);
 }
 
-/* In words: clang would copy the bytes of a packed header one by one. */
+/* In words, which overlap: clang would copy the bytes of a packed header one by one. */
 static __always_inline void swap_macs(void *frame)
 {
-	__u64 *head = frame; /* the destination, two bytes of the source */
-	__u32 *tail = frame + 8; /* its other four */
-	__u64 was = *head, from = *tail;
+	__u64 to = *(__u64 *)frame;
+	__u64 from = *(__u64 *)(frame + ETH_ALEN);
 
-	*head = was >> 48 | from << 16 | was << 48;
-	*tail = was >> 16;
+	*(__u64 *)frame = from;
+	*(__u32 *)(frame + ETH_ALEN) = to;
+	*(__u16 *)(frame + ETH_ALEN + 4) = to >> 32;
 }
 
 /* Turns the frame into the reply; XDP_TX, or XDP_DROP if it would not fit. */
@@ -128,7 +137,7 @@ static __always_inline int write_reply(struct xdp_md *ctx, const struct packet *
 		*(__u32 *)option = bpf_htonl(2 << 24 | 4 << 16 | reply->mss);
 		sum += *(__u32 *)option;
 	}
-	tcp->check = ~fold(sum);
+	tcp->check = checksum_of(sum);
 	return XDP_TX;
 }
 

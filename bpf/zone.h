@@ -62,11 +62,12 @@ static __always_inline __s64 pool_index_of(zone_constants zone, __be32 network)
 #pragma unroll
 	for (int i = 0; i < NX_MAX_POOLS; i++) {
 		__u32 offset = addr - zone->pools[i].first;
+		__u32 session = zone->pools[i].session; /* before it is asked for, or clang finds the pool twice */
 
 		if (i >= zone->pool_count)
 			break;
 		if (offset < zone->pools[i].count)
-			return (__u32)(zone->pools[i].session + offset);
+			return (__u32)(session + offset);
 	}
 	return -1;
 }

@@ -255,10 +255,17 @@ int ClassifierFixture::ProgramOf(bool downlink) {
   return bpf_program__fd(downlink ? uplink_->progs.nx_uplink : skeleton_->progs.xsk_def_prog);
 }
 
-int ClassifierFixture::RunQuickly(int program, const Bytes& frame) {
+int ClassifierFixture::RunQuickly(int program, const Bytes& frame, Bytes* left) {
   LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame.data(),
               .data_size_in = static_cast<__u32>(frame.size()), .repeat = 1);
-  return bpf_prog_test_run_opts(program, &run) ? -1 : static_cast<int>(run.retval);
+  if (left) {
+    left->resize(4096);
+    run.data_out = left->data();
+    run.data_size_out = static_cast<__u32>(left->size());
+  }
+  if (bpf_prog_test_run_opts(program, &run)) return -1;
+  if (left) left->resize(run.data_size_out);
+  return static_cast<int>(run.retval);
 }
 
 uint32_t ClassifierFixture::SlotOf(const std::string& address) {

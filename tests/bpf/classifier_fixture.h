@@ -71,9 +71,11 @@ class ClassifierFixture : public ::testing::Test {
   Outcome Run(const Bytes& frame);
   // Through the uplink's program, which shares the maps; loaded by the first call.
   Outcome RunDownlink(const Bytes& frame);
-  // The action alone, for long loops.
-  int RunQuickly(const Bytes& frame) { return RunQuickly(ProgramOf(false), frame); }
-  int RunQuickly(int program, const Bytes& frame);
+  // The action alone, for long loops, and, if wanted, the frame as it left.
+  int RunQuickly(const Bytes& frame, Bytes* left = nullptr) {
+    return RunQuickly(ProgramOf(false), frame, left);
+  }
+  int RunQuickly(int program, const Bytes& frame, Bytes* left = nullptr);
   int ProgramOf(bool downlink);
 
   // As narthexd does it: the entry, then the fast bit is cleared.

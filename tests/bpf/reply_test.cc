@@ -175,6 +175,21 @@ TEST_F(Reply, FinIsAcknowledged) {
   }
 }
 
+// Every sum that either header can have; RFC 1624 §3: none has the second form of zero.
+TEST_F(Reply, HasRightChecksumsWhateverItSays) {
+  for (uint32_t i = 0; i < 0x10000; i++) {
+    const std::string server = "192.0." + std::to_string(i >> 8) + "." + std::to_string(i & 255);
+    const Tcp fin{.seq = i * 0x10001,
+                  .ack = Cookie("10.51.1.2", server, 40000, 80, NX_MSS_FULL) + 1,
+                  .flags = kFin | kAck};
+    Bytes left;
+    ASSERT_EQ(RunQuickly(Ethernet{} / Ipv4{.dst = server} / fin, &left), XDP_TX) << server;
+    ASSERT_TRUE(ReadSegment(left)) << server;
+    ASSERT_FALSE(left[24] == 0xff && left[25] == 0xff) << "IPv4, " << server;
+    ASSERT_FALSE(left[50] == 0xff && left[51] == 0xff) << "TCP, " << server;
+  }
+}
+
 // RFC 9293 §3.5.2: <SEQ=SEG.ACK><CTL=RST>, or <SEQ=0><ACK=SEG.SEQ+SEG.LEN><CTL=RST,ACK>.
 // REQ 3.stray
 TEST_F(Reply, RstFollowsTheSegmentThatDrawsIt) {
