@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Replies that the classifier sends itself: a TCP header without payload, written over the
- * packet that it answers. The reply is never longer than that packet, so the frame only
- * shrinks: IP options and extension headers go, VLAN tags stay as they came.
+ * packet that it answers. The reply is never longer than that packet, so the frame shrinks or keeps
+ * its length: IP options and extension headers go, VLAN tags stay as they came.
  */
 #ifndef NARTHEX_BPF_REPLY_H
 #define NARTHEX_BPF_REPLY_H
@@ -96,6 +96,35 @@ static __always_inline void swap_macs(void *frame)
 	*(__u16 *)(frame + ETH_ALEN + 4) = to >> 32;
 }
 
+#define MAX_PADDING_BYTES 40
+
+/*
+ * Makes the frame end behind a reply of `bytes` bytes, or nearly so: what a SYN with options is longer than
+ * its answer stays, as Ethernet padding of zeros, because to shorten the frame takes longer than
+ * all that is written into it. Before the reply is written; 0: it cannot be.
+ */
+static __always_inline int end_frame(struct xdp_md *ctx, const struct packet *p, __u64 bytes)
+{
+	__u64 rest = p->bytes - bytes;
+	void *end;
+
+	if (bytes > p->bytes)
+		return 0;
+	if (rest > MAX_PADDING_BYTES)
+		return !bpf_xdp_adjust_tail(ctx, -(int)rest);
+	asm volatile("%0 &= 63" : "+r"(rest)); /* for the verifier */
+	end = p->data + bytes + rest;
+	if (end > p->data_end)
+		return 0;
+#pragma unroll
+	for (__u32 i = 1; i <= MAX_PADDING_BYTES / 8; i++) {
+		if (rest + 7 < 8 * i)
+			break;
+		*(__u64 *)(end - 8 * i) = 0; /* the last one reaches into the reply's place */
+	}
+	return 1;
+}
+
 /* Turns the frame into the reply; XDP_TX, or XDP_DROP if it would not fit. */
 static __always_inline int write_reply(struct xdp_md *ctx, const struct packet *p,
 				       const struct reply *reply)
@@ -109,7 +138,7 @@ static __always_inline int write_reply(struct xdp_md *ctx, const struct packet *
 	void *data, *data_end, *ip;
 	__u64 sum;
 
-	if (bytes > p->bytes || bpf_xdp_adjust_tail(ctx, (int)bytes - (int)p->bytes))
+	if (!end_frame(ctx, p, bytes))
 		return XDP_DROP;
 	data = (void *)(long)ctx->data;
 	data_end = (void *)(long)ctx->data_end;

@@ -175,6 +175,35 @@ TEST_F(Reply, FinIsAcknowledged) {
   }
 }
 
+// Where a reply is up to 40 bytes shorter than its cause, the frame keeps its length.
+TEST_F(Reply, LeavesNothingOfItsCauseInTheFrame) {
+  Load({.change = [](nx_zone_config& config) { config.key_length_count = 1; }});
+  for (bool ipv6 : {false, true}) {
+    for (size_t options = 0; options <= 40; options += 4) {
+      for (size_t rest = 0; rest <= 44; rest++) {
+        SCOPED_TRACE((ipv6 ? "IPv6, " : "IPv4, ") + std::to_string(options) + " bytes of options, " +
+                     std::to_string(rest) + " of data");
+        Bytes all = MssOption(1460);
+        all.resize(options, 1);
+        const std::string host = std::to_string(2 + rest);  // each has a limit of its own
+        const Packet base = ipv6 ? Ethernet{} / Ipv6{.src = "2001:db8:51:1::" + host}
+                                 : Ethernet{} / Ipv4{.src = "10.51.1." + host};
+        Bytes frame = base / Tcp{.options = all} / Payload{std::string(rest, 'x')};
+        if (rest % 2) frame.resize(frame.size() + 3, 'p');  // Ethernet padding
+        Bytes left;
+        ASSERT_EQ(RunQuickly(frame, &left), XDP_TX);
+        auto reply = ReadSegment(left);
+        ASSERT_TRUE(reply);
+        EXPECT_EQ(reply->options, options ? MssOption(ipv6 ? 1440 : 1460) : Bytes{});
+        const size_t bytes = 14 + reply->ip_header + 20 + reply->options.size();
+        EXPECT_EQ(left.size(), frame.size() - bytes <= 40 ? frame.size() : bytes);
+        EXPECT_EQ(Bytes(left.begin() + static_cast<long>(bytes), left.end()),
+                  Bytes(left.size() - bytes, 0));
+      }
+    }
+  }
+}
+
 // Every sum that either header can have; RFC 1624 §3: none has the second form of zero.
 TEST_F(Reply, HasRightChecksumsWhateverItSays) {
   for (uint32_t i = 0; i < 0x10000; i++) {

@@ -232,6 +232,16 @@ def body_of(frame):
     return b"" if isinstance(payload, (NoPayload, Padding)) else bytes(payload)
 
 
+PADDING_BYTES = 40  # at most so much of a frame is left behind a reply of the classifier (bpf/reply.h)
+
+
+def assert_ends(packet_bytes, raw, frame):
+    """Nothing behind a packet with data; zeros, and not many, behind a bare header."""
+    behind = raw[packet_bytes:]
+    assert len(raw) >= packet_bytes, "length of the IP packet"
+    assert not any(behind) and len(behind) <= (0 if body_of(frame) else PADDING_BYTES), f"bytes behind the packet: {behind.hex()}"
+
+
 def assert_well_formed(frame, client):
     """REQUIREMENTS §3: the IP and TCP fields of whatever the gateway sends, and the tags."""
     raw = bytes(frame.original)
@@ -247,13 +257,13 @@ def assert_well_formed(frame, client):
         ip = frame[IP]
         assert (ip.src, ip.dst) == (client.server, client.address)
         assert (ip.version, ip.ihl, ip.tos, ip.id, ip.flags, ip.frag, ip.ttl, ip.proto) == (4, 5, 0, 0, "DF", 0, 64, 6), ip.summary()
-        assert ip.len == len(raw) - head, "length of the IP packet, or bytes behind it"
+        assert_ends(head + ip.len, raw, frame)
         tcp_at = head + 20
     else:
         ip = frame[IPv6]
         assert (ip.src, ip.dst) == (client.server, client.address)
         assert (ip.version, ip.tc, ip.fl, ip.nh, ip.hlim) == (6, 0, 0, 6, 64), ip.summary()
-        assert ip.plen == len(raw) - head - 40, "length of the IP packet, or bytes behind it"
+        assert_ends(head + 40 + ip.plen, raw, frame)
         tcp_at = head + 40
     assert tcp.reserved == 0 and tcp.urgptr == 0 and not tcp.flags & 0xE0, f"URG, ECE or CWR: {tcp.flags}"
     assert (tcp.sport, tcp.dport) == (client.server_port, client.port)
