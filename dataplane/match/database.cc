@@ -171,12 +171,6 @@ Database::Found Database::Match(const Values& values, MatchScratch& scratch) con
   return Scan(values, scratch);
 }
 
-Database::Found Database::FindHosts(const HostChain& host, MatchScratch& scratch) const {
-  scratch.count_ = 0;
-  hosts_.Find(host, [&](uint32_t pattern) { scratch.Note(pattern); });
-  return {scratch.found_.data(), scratch.count_};
-}
-
 Database::Found Database::Scan(const Values& values, MatchScratch& scratch) const {
   if (database_) {
     const Subject subject(sections_, values);

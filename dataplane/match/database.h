@@ -82,7 +82,11 @@ class Database {
 
   // Or in two steps, so that the values need not be had if the host decides: first whole host
   // names, then, if there are others, those.
-  Found FindHosts(const HostChain& host, MatchScratch& scratch) const;
+  Found FindHosts(const HostChain& host, MatchScratch& scratch) const {
+    scratch.count_ = 0;
+    hosts_.Find(host, [&](uint32_t pattern) { scratch.Note(pattern); });
+    return {scratch.found_.data(), scratch.count_};
+  }
   bool NeedsScan() const { return database_ != nullptr; }
   Found Scan(const Values& values, MatchScratch& scratch) const;  // adds to what FindHosts found
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "match/host_chain.h"
 
-#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -33,16 +32,16 @@ uint64_t ZeroBytes(uint64_t word) {
   return ~(((word & kLow) + kLow) | word | kLow);
 }
 
-// The `bytes` from `at` on in the highest bytes of a word, zeros below. Reads nothing outside the
-// text: only its first word is not whole.
-uint64_t LoadWord(std::string_view text, const char* at, size_t bytes) {
+// The first bytes of a text, at most seven, in the highest bytes of a word, zeros below. Reads
+// nothing outside the text.
+uint64_t LoadBegin(std::string_view text, size_t bytes) {
   uint64_t word = 0;
-  if (bytes == 8 || text.size() >= 8) {
-    std::memcpy(&word, at, 8);
+  if (text.size() >= 8) {
+    std::memcpy(&word, text.data(), 8);
     return word << 8 * (8 - bytes);
   }
   for (size_t i = 0; i < bytes; i++) {
-    word |= uint64_t{static_cast<uint8_t>(at[i])} << 8 * (8 - bytes + i);
+    word |= uint64_t{static_cast<uint8_t>(text[i])} << 8 * (8 - bytes + i);
   }
   return word;
 }
@@ -51,31 +50,37 @@ uint64_t LoadWord(std::string_view text, const char* at, size_t bytes) {
 
 // A domain's digest is the sum of its words, each times the key of its place: a multiplication for
 // each word, and one for each domain that begins within a word.
-void HostChain::Add(size_t begin, uint64_t sum) {
-  begins_[domains_] = static_cast<uint16_t>(begin);
-  digests_[domains_++] = (sum ^ sum >> 32) * kFinalFactor;
-}
-
 HostChain::HostChain(std::string_view host) {
   const size_t bytes = host.size();
   if (bytes == 0 || bytes > kMaxValueBytes[0]) return;
   bytes_ = bytes;
   const size_t first = sizeof(text_) - bytes;
-  const char* end = host.data() + bytes;
   uint64_t after = 0;  // the words behind the one in hand
-  for (size_t word = kWords; word-- > first / 8;) {
-    const size_t there = std::min<size_t>(8, 8 * (word + 1) - first);  // bytes of the host in it
-    end -= there;
-    const uint64_t text = LowerWord(LoadWord(host, end, there));
+  size_t domains = 0;
+  const auto add = [&](size_t begin, uint64_t sum) {
+    begins_[domains] = static_cast<uint16_t>(begin);
+    digests_[domains++] = (sum ^ sum >> 32) * kFinalFactor;
+  };
+  const auto add_word = [&](size_t word, uint64_t text) {
+    text = LowerWord(text);
     std::memcpy(text_ + 8 * word, &text, 8);
     for (uint64_t dots = ZeroBytes(text ^ kOnes * '.'); dots; dots &= dots - 1) {
       const uint64_t up_to_dot = dots ^ (dots - 1);
       const auto dot = static_cast<size_t>(std::countr_zero(dots)) / 8;
-      Add(8 * word + dot + 1, after + (text & ~up_to_dot) * kKeys[word]);
+      add(8 * word + dot + 1, after + (text & ~up_to_dot) * kKeys[word]);
     }
     after += text * kKeys[word];
+  };
+  size_t word = kWords;
+  size_t left = bytes;
+  for (; left >= 8; left -= 8) {
+    uint64_t text;
+    std::memcpy(&text, host.data() + left - 8, 8);
+    add_word(--word, text);
   }
-  Add(first, after);
+  if (left) add_word(word - 1, LoadBegin(host, left));
+  add(first, after);
+  domains_ = domains;
 }
 
 }  // namespace narthex

@@ -26,7 +26,6 @@ class HostChain {
 
  private:
   static constexpr size_t kWords = 32;
-  void Add(size_t begin, uint64_t sum);
 
   size_t bytes_ = 0;
   size_t domains_ = 0;

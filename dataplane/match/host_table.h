@@ -32,8 +32,7 @@ class HostTable {
     if (slots_.empty()) return;
     for (size_t domain = 0; domain < host.Domains(); domain++) {
       const uint64_t digest = host.Digest(domain);
-      const uint64_t bits = FilterBits(digest);
-      if ((filter_[digest >> filter_shift_] & bits) != bits) continue;
+      if (!MayHold(filter_[digest >> filter_shift_], digest)) continue;
       const std::string_view name = host.Host().substr(host.Begin(domain));
       const bool whole = host.Begin(domain) == 0;
       for (size_t at = digest >> slot_shift_; slots_[at].bytes; at = Next(at)) {
@@ -66,6 +65,10 @@ class HostTable {
   static uint64_t FilterBits(uint64_t digest) {
     return uint64_t{1} << (digest >> 8 & 63) | uint64_t{1} << (digest >> 14 & 63) |
            uint64_t{1} << (digest >> 20 & 63);
+  }
+  static bool MayHold(uint64_t word, uint64_t digest) {
+    return word >> (digest >> 8 & 63) & word >> (digest >> 14 & 63) & word >> (digest >> 20 & 63) &
+           1;
   }
   size_t Next(size_t at) const { return (at + 1) & (slots_.size() - 1); }
 

@@ -154,10 +154,7 @@ bool VerifyChecksums(std::span<const uint8_t> frame, const Packet& packet) {
     return ChecksumValid(sum + PseudoHeaderSum(header->source, header->destination, segment_bytes));
   }
   const auto* header = reinterpret_cast<const Ipv4Header*>(ip);
-  const ChecksumSum header_sum = header->HeaderBytes() == sizeof(Ipv4Header)
-                                     ? ChecksumAdd(ip, sizeof(Ipv4Header))
-                                     : ChecksumAdd(ip, header->HeaderBytes());
-  return ChecksumValid(header_sum) &&
+  return ChecksumValid(ChecksumAdd(ip, header->HeaderBytes())) &&
          ChecksumValid(sum + PseudoHeaderSum(header->source, header->destination, segment_bytes));
 }
 

@@ -6,6 +6,10 @@
 // Sums of adjacent parts may be added as long as every part but the last has even length.
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <cstdint>
 #include <cstring>
 
@@ -31,59 +35,54 @@ constexpr uint16_t ChecksumFinish(ChecksumSum sum) {
 // True for a sum that includes the checksum field itself.
 constexpr bool ChecksumValid(ChecksumSum sum) { return ChecksumFold(sum) == 0xffff; }
 
-template <class Word>
-inline Word LoadWord(const uint8_t* at) {
-  Word word;
-  std::memcpy(&word, at, sizeof(word));
-  return word;
-}
-
-// Both halves of a word.
-constexpr ChecksumSum HalvesOf(uint64_t word) { return (word >> 32) + (word & 0xffffffff); }
-
-template <int kWords>
-inline ChecksumSum AddWords(const uint8_t* at) {
-  ChecksumSum sum = 0;
-  for (int i = 0; i < kWords; i++) sum += HalvesOf(LoadWord<uint64_t>(at + 8 * i));
-  return sum;
-}
-
-// The sum of `blocks` times 64 bytes.
-inline ChecksumSum AddBlocks(const uint8_t* at, uint32_t blocks) {
-  uint64_t sum = 0;
-  for (; blocks; blocks--, at += 64) {
-#ifdef __x86_64__
-    // Each carry counts as one. No compiler leaves it where it is until the next addition.
-    asm("addq (%1), %0\n\tadcq 8(%1), %0\n\tadcq 16(%1), %0\n\tadcq 24(%1), %0\n\t"
-        "adcq 32(%1), %0\n\tadcq 40(%1), %0\n\tadcq 48(%1), %0\n\tadcq 56(%1), %0\n\t"
-        "adcq $0, %0"
-        : "+&r"(sum)
-        : "r"(at), "m"(*reinterpret_cast<const uint8_t(*)[64]>(at))
-        : "cc");
-#else
-    sum += AddWords<8>(at);
-#endif
-  }
-  return HalvesOf(sum);
-}
-
-// Sum of `bytes` bytes; any alignment, any length below 64 KiB.
+// Sum of `bytes` bytes; any alignment, any length below 64 KiB, so that no lane overflows.
 inline ChecksumSum ChecksumAdd(const void* data, uint32_t bytes) {
   const auto* at = static_cast<const uint8_t*>(data);
-  const uint8_t* const end = at + bytes;
-  ChecksumSum sum = AddBlocks(at, bytes / 64);
-  at += bytes / 64 * 64;
-  if (bytes & 32) sum += AddWords<4>(at), at += 32;
-  if (bytes & 16) sum += AddWords<2>(at), at += 16;
-  if (bytes & 8) sum += AddWords<1>(at), at += 8;
-  const uint32_t rest = bytes & 7;
-  if (rest == 0) return sum;
-  if (rest == 4) return sum + LoadWord<uint32_t>(at);
-  // The end of a word that begins before it; the odd byte counts as the first of two.
-  if (bytes >= 8) return sum + HalvesOf(LoadWord<uint64_t>(end - 8) >> 8 * (8 - rest));
-  uint64_t word = 0;
-  for (uint32_t i = 0; i < rest; i++) word |= uint64_t{at[i]} << 8 * i;
-  return sum + HalvesOf(word);
+  ChecksumSum sum = 0;
+#ifdef __SSE2__
+  if (bytes >= 32) {
+    // One instruction adds pairs of words, as signed ones: 0x8000 is taken from each before, and
+    // given back at the end.
+    const __m128i sign = _mm_set1_epi16(INT16_MIN);
+    const __m128i one = _mm_set1_epi16(1);
+    const auto pairs = [&](const uint8_t* words) {
+      const __m128i loaded = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words));
+      return _mm_madd_epi16(_mm_xor_si128(loaded, sign), one);
+    };
+    __m128i even = _mm_setzero_si128();
+    __m128i odd = _mm_setzero_si128();
+    sum = ChecksumSum{bytes / 32} * 16 * 0x8000;
+    for (; bytes >= 32; bytes -= 32, at += 32) {
+      even = _mm_add_epi32(even, pairs(at));
+      odd = _mm_add_epi32(odd, pairs(at + 16));
+    }
+    __m128i all = _mm_add_epi32(even, odd);
+    all = _mm_add_epi32(all, _mm_shuffle_epi32(all, _MM_SHUFFLE(1, 0, 3, 2)));
+    all = _mm_add_epi32(all, _mm_shuffle_epi32(all, _MM_SHUFFLE(2, 3, 0, 1)));
+    sum += static_cast<ChecksumSum>(int64_t{_mm_cvtsi128_si32(all)});
+  }
+#endif
+  for (; bytes >= 8; bytes -= 8, at += 8) {
+    uint64_t word;
+    std::memcpy(&word, at, 8);
+    sum += (word >> 32) + (word & 0xffffffff);
+  }
+  if (bytes >= 4) {
+    uint32_t word;
+    std::memcpy(&word, at, 4);
+    sum += word;
+    bytes -= 4;
+    at += 4;
+  }
+  if (bytes >= 2) {
+    uint16_t word;
+    std::memcpy(&word, at, 2);
+    sum += word;
+    bytes -= 2;
+    at += 2;
+  }
+  if (bytes) sum += *at;  // the odd byte counts as the first of a word
+  return sum;
 }
 
 // Checksum field after a 16-bit word (network order) changed from `before` to `after`

@@ -63,15 +63,14 @@ void Responder::Expire(Instant now) {
 }
 
 uint32_t Responder::HandleRequest(uint8_t* frame, const Packet& packet, Instant now) {
-  HttpRequest request;
   const std::string_view payload(reinterpret_cast<const char*>(frame) + packet.payload_offset,
                                  packet.payload_bytes);
-  const HttpResult result = ParseHttpRequest(payload, request);
+  const HttpResult result = ParseHttpRequest(payload, request_);
   if (result.status != HttpStatus::kComplete) return HandlePiece(frame, packet, result, now);
 
-  const Decision decision = Decide(request, responses_->GetOffer(), rules_);
+  const Decision decision = Decide(request_, responses_->GetOffer(), rules_);
   // The segments of a body follow, perhaps before the client sees the response.
-  if (request.has_body) return Remember(frame, packet, decision, now);
+  if (request_.has_body) return Remember(frame, packet, decision, now);
   return Reply(frame, packet, decision, End(packet));
 }
 
@@ -101,13 +100,12 @@ uint32_t Responder::HandlePiece(uint8_t* frame, const Packet& packet, const Http
 // What the pieces say so far.
 uint32_t Responder::JudgeRun(uint8_t* frame, const Packet& packet, Reassembly::Entry* entry,
                              Instant now) {
-  HttpRequest request;
-  const HttpResult result = ParseHttpRequest(entry->Run(), request);
+  const HttpResult result = ParseHttpRequest(entry->Run(), request_);
   const Beginning beginning = JudgeBeginning(entry->Run());
   switch (result.status) {
     case HttpStatus::kComplete:
       counters_.Add(NX_WORKER_REASSEMBLED);
-      return AnswerEntry(frame, packet, entry, Decide(request, responses_->GetOffer(), rules_),
+      return AnswerEntry(frame, packet, entry, Decide(request_, responses_->GetOffer(), rules_),
                          now);
     case HttpStatus::kError:
       if (beginning == Beginning::kUnlikely && !entry->SeenOften()) return 0;

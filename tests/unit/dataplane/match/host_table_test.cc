@@ -3,6 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+#include <set>
+
+#include "tests/harness/guard_page.h"
+
 namespace narthex {
 namespace {
 
@@ -48,6 +54,31 @@ TEST(HostTable, HoldsAnyNumberOfNames) {
       ASSERT_EQ(Find(table, patterns[i].text), std::vector<uint32_t>{i}) << count;
       ASSERT_TRUE(Find(table, "other-" + std::to_string(i) + ".example").empty()) << count;
     }
+  }
+}
+
+// Of hosts of every length, in memory that ends with them: the domains that begin at their dots,
+// each with the digest that it has as a host by itself.
+TEST(HostChain, HasTheDomainsThatTheDotsBegin) {
+  std::mt19937 random(1);
+  test::GuardPage guard;
+  for (size_t bytes = 1; bytes <= 255; bytes++) {
+    std::string text(bytes, ' ');
+    for (char& c : text) c = "aZ-.9"[random() % 5];
+    const HostChain chain(guard.AtEnd(text));
+    std::string lower = text;
+    for (char& c : lower) c = c == 'Z' ? 'z' : c;
+    ASSERT_EQ(chain.Host(), lower);
+    std::set<size_t> begins;
+    for (size_t domain = 0; domain < chain.Domains(); domain++) {
+      const size_t begin = chain.Begin(domain);
+      ASSERT_TRUE(begin == 0 || text[begin - 1] == '.') << text << " " << begin;
+      ASSERT_TRUE(begins.insert(begin).second) << text;
+      if (begin == bytes) continue;
+      const HostChain alone(guard.AtEnd(std::string_view(text).substr(begin)));
+      ASSERT_EQ(chain.Digest(domain), alone.Digest(alone.Domains() - 1)) << text;
+    }
+    ASSERT_EQ(begins.size(), 1u + static_cast<size_t>(std::count(text.begin(), text.end(), '.')));
   }
 }
 
