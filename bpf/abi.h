@@ -88,6 +88,8 @@
 
 /* As often a packet to each neighbour goes by way of the kernel, which so keeps its address true. */
 #define NX_NEIGHBOUR_S 15
+/* What narthexd last said of routes holds for so long (bpf/route.h). */
+#define NX_ROUTES_PLAIN_NS 2000000000ull
 /* A worker whose heartbeat is older gets no new connections. */
 #define NX_HEARTBEAT_STALE_NS 500000000ull
 /* The classifier's clock: precise enough for expiry to the second. */

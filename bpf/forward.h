@@ -9,7 +9,7 @@
  * What must not or cannot leave so goes to the kernel as it came: nothing of a frame is changed
  * before the last question is answered. These functions return XDP_PASS for that.
  *
- * Both directions of a zone differ in their `struct way` alone. forward_up.h and forward_down.h
+ * Both directions of a zone differ in their `struct way` alone (route.h). forward_up.h and forward_down.h
  * are what the programs call.
  */
 #ifndef NARTHEX_BPF_FORWARD_H
@@ -17,21 +17,7 @@
 
 #include <linux/icmpv6.h>
 
-#include "vlan.h"
-#include "zone.h"
-
-#define AF_INET 2
-#define AF_INET6 10
-#define IPV6_TRAFFIC_BITS 0x0fffffff /* traffic class and flow label */
-#define NEIGHBOUR_SLOTS 65536
-
-/* Where a packet of one direction comes from, and where it may go to. */
-struct way {
-	struct retag tags;
-	const volatile struct nx_port *in;
-	const volatile struct nx_port *out; /* `out_count` of them */
-	__u32 out_count;
-};
+#include "route.h"
 
 static __always_inline enum nx_reason fallback_of(enum nx_reason reason)
 {
@@ -58,111 +44,6 @@ static __always_inline const __be16 *ethertype_at(void *data, __u64 l3)
 
 /* ---- fib ---------------------------------------------------------------------------- */
 
-/* What is asked of the kernel's routes, and its answer; the programs' stack has no room for it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct bpf_fib_lookup);
-} routes SEC(".maps");
-
-/* For each slot the second in which a packet to a neighbour of it was last left to the kernel. */
-__u32 neighbour_seen[NEIGHBOUR_SLOTS];
-
-/*
- * Only what the kernel sends itself makes it ask whether a neighbour is still there: without it a
- * next hop that has changed its address would never be found out. So one packet for each neighbour
- * goes that way every NX_NEIGHBOUR_S. Neighbours may share a slot; then it takes longer.
- */
-static __always_inline int neighbour_is_due(__u32 next_hop)
-{
-	__u32 *seen = &neighbour_seen[next_hop * 0x9e3779b1 >> 16 & (NEIGHBOUR_SLOTS - 1)];
-	const struct nx_clock *clk = read_clock();
-
-	if (!clk || clk->now_s - *seen < NX_NEIGHBOUR_S)
-		return 0;
-	*seen = clk->now_s;
-	return 1;
-}
-
-/* For rules and multipath routes that look at ports. */
-static __always_inline void ask_for_ports(struct bpf_fib_lookup *route, const void *l4,
-					  const void *data_end)
-{
-	const __be16 *ports = l4;
-
-	if ((route->l4_protocol != IPPROTO_TCP && route->l4_protocol != IPPROTO_UDP) ||
-	    (const void *)(ports + 2) > data_end)
-		return;
-	route->sport = ports[0];
-	route->dport = ports[1];
-}
-
-/* Addresses that no router forwards from or to (RFC 1812 §5.3.7). */
-static __always_inline int is_routable_ipv4(__be32 addr)
-{
-	__u8 first = addr & 0xff;
-
-	return first != 0 && first != 127 && first < 224;
-}
-
-/* No options, no fragment, sound, with life left; and then what to ask. */
-static __always_inline int ask_ipv4(const struct iphdr *ip, const void *data_end,
-				    struct bpf_fib_lookup *route)
-{
-	const __u32 *words = (const void *)ip;
-
-	if ((const void *)(ip + 1) > data_end || ((const __u8 *)ip)[0] != 0x45 ||
-	    ip->frag_off & bpf_htons(IPV4_FRAGMENT_BITS) || ip->ttl <= 1 ||
-	    bpf_ntohs(ip->tot_len) < sizeof(*ip) || bpf_ntohs(ip->tot_len) > route->tot_len ||
-	    !is_routable_ipv4(ip->saddr) || !is_routable_ipv4(ip->daddr) ||
-	    fold((__u64)words[0] + words[1] + words[2] + words[3] + words[4]) != 0xffff)
-		return 0;
-	route->family = AF_INET;
-	route->tos = ip->tos;
-	route->l4_protocol = ip->protocol;
-	route->ipv4_src = ip->saddr;
-	route->ipv4_dst = ip->daddr;
-	ask_for_ports(route, ip + 1, data_end);
-	return 1;
-}
-
-/* A global address or a unique local one; the kernel judges the rest. */
-static __always_inline int is_routable_ipv6(const __u8 *addr)
-{
-	return addr[0] != 0xff && addr[0] != 0xfe && (addr[0] | addr[1]);
-}
-
-/* Extension headers go to the kernel: hop-by-hop options are for routers, fragments are its own. */
-static __always_inline int ask_ipv6(const struct ipv6hdr *ip, const void *data_end,
-				    struct bpf_fib_lookup *route)
-{
-	if ((const void *)(ip + 1) > data_end || ip->version != 6 || ip->hop_limit <= 1 ||
-	    is_extension_header(ip->nexthdr) ||
-	    sizeof(*ip) + bpf_ntohs(ip->payload_len) > route->tot_len ||
-	    !is_routable_ipv6((const __u8 *)&ip->saddr) || !is_routable_ipv6((const __u8 *)&ip->daddr))
-		return 0;
-	route->family = AF_INET6;
-	route->flowinfo = *(const __be32 *)ip & bpf_htonl(IPV6_TRAFFIC_BITS);
-	route->l4_protocol = ip->nexthdr;
-	__builtin_memcpy(route->ipv6_src, &ip->saddr, 16);
-	__builtin_memcpy(route->ipv6_dst, &ip->daddr, 16);
-	ask_for_ports(route, ip + 1, data_end);
-	return 1;
-}
-
-/* The interface that a route's interface stands for, 0 if it is none where the packet may go. */
-static __always_inline __u32 port_of(const struct way *way, __u32 via)
-{
-	for (__u32 i = 0; i < NX_MAX_UPLINKS; i++) {
-		if (i >= way->out_count)
-			break;
-		if (via == way->out[i].via)
-			return way->out[i].ifindex;
-	}
-	return 0;
-}
-
 /* RFC 1624 §3, eqn. 3: HC' = ~(~HC + ~m + m'), over the word that TTL and protocol make. */
 static __always_inline void decrement_ttl(struct iphdr *ip)
 {
@@ -172,7 +53,7 @@ static __always_inline void decrement_ttl(struct iphdr *ip)
 	ip->check = ~fold((__u64)(__u16)~ip->check + (__u16)~before + *word);
 }
 
-static __always_inline int age(struct xdp_md *ctx, __u64 l3, __u8 family)
+static __always_inline int age(struct xdp_md *ctx, __u64 l3, int ipv4)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	struct ipv6hdr *ip6;
@@ -183,7 +64,7 @@ static __always_inline int age(struct xdp_md *ctx, __u64 l3, __u8 family)
 	ip6 = data + l3;
 	if ((void *)(ip + 1) > data_end)
 		return -1; /* cannot be: it was read there */
-	if (family == AF_INET)
+	if (ipv4)
 		decrement_ttl(ip);
 	else
 		ip6->hop_limit--;
@@ -193,39 +74,27 @@ static __always_inline int age(struct xdp_md *ctx, __u64 l3, __u8 family)
 static __always_inline int send_by_route(struct xdp_md *ctx, __u64 l3, const struct way *way)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	struct bpf_fib_lookup *route;
-	__u32 port, zero = 0;
+	__u64 bytes = data_end - data - l3; /* padding counts: an interface takes a frame, not a packet */
+	const struct hop *hop;
 	const __be16 *type;
-	int asked;
+	int ipv4;
 
+	asm volatile("" : "+r"(bytes)); /* or clang subtracts the halves of pointers */
 	type = ethertype_at(data, l3);
 	if (data + MAX_HLEN > data_end || (void *)(type + 1) + sizeof(struct iphdr) > data_end)
 		return XDP_PASS;
 	if (!has_tags(data, data_end, l3, way->tags.from) || !same_mac(data, way->in->mac))
 		return XDP_PASS;
-	route = bpf_map_lookup_elem(&routes, &zero);
-	if (!route)
-		return XDP_PASS;
-	*route = (struct bpf_fib_lookup){
-		.ifindex = way->in->via,
-		/* Padding counts: an interface takes a frame, not a packet. */
-		.tot_len = data_end - data - l3,
-	};
-	if (*type == bpf_htons(ETH_P_IP))
-		asked = ask_ipv4((const void *)(type + 1), data_end, route);
+	ipv4 = *type == bpf_htons(ETH_P_IP);
+	if (ipv4)
+		hop = find_hop_ipv4(ctx, (const void *)(type + 1), bytes, way);
 	else
-		asked = ask_ipv6((const void *)(type + 1), data_end, route);
-	if (!asked || bpf_fib_lookup(ctx, route, sizeof(*route), 0) != BPF_FIB_LKUP_RET_SUCCESS)
+		hop = find_hop_ipv6(ctx, (const void *)(type + 1), bytes, way);
+	if (!hop || write_layer2(ctx, &way->tags, hop->macs))
 		return XDP_PASS;
-	port = port_of(way, route->ifindex);
-	if (!port ||
-	    neighbour_is_due(route->family == AF_INET ? route->ipv4_dst : route->ipv6_dst[3]))
-		return XDP_PASS;
-	if (write_layer2(ctx, &way->tags, route->dmac, route->smac))
-		return XDP_PASS;
-	if (age(ctx, ETH_HLEN + count_tags(way->tags.to) * sizeof(struct vlan_tag), route->family))
+	if (age(ctx, ETH_HLEN + count_tags(way->tags.to) * sizeof(struct vlan_tag), ipv4))
 		return XDP_DROP;
-	return bpf_redirect(port, 0);
+	return bpf_redirect(hop->port, 0);
 }
 
 /* ---- bridge ------------------------------------------------------------------------- */
@@ -291,7 +160,7 @@ static __always_inline int send_by_bridge(struct xdp_md *ctx, zone_constants zon
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
 	int translates = way->tags.from[0] || way->tags.to[0];
 	__u32 port = way->out->ifindex;
-	__u8 macs[2 * ETH_ALEN];
+	__u32 macs[3];
 	const __be16 *type;
 
 	type = ethertype_at(data, l3);
@@ -303,7 +172,7 @@ static __always_inline int send_by_bridge(struct xdp_md *ctx, zone_constants zon
 	if (translates && !has_tags(data, data_end, l3, way->tags.from))
 		return XDP_PASS;
 	__builtin_memcpy(macs, data, sizeof(macs));
-	if (translates && write_layer2(ctx, &way->tags, macs, macs + ETH_ALEN))
+	if (translates && write_layer2(ctx, &way->tags, macs))
 		return XDP_PASS;
 	return bpf_redirect(port, 0);
 }

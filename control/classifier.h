@@ -54,6 +54,9 @@ class Classifier : public Gateway {
   // Tells the programs the interfaces as they are now. Those that were removed and made anew since
   // get their programs again.
   void FollowInterfaces();
+  // Tells the programs until when (CLOCK_BOOTTIME) IPv4 routes depend on the destination alone; 0:
+  // no more.
+  void SayRoutesPlain(uint64_t until_ns);
 
   Result<std::vector<uint64_t>> Counters() override;
   InterfaceState Attachment(const std::string& interface) override;

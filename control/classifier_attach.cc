@@ -221,6 +221,16 @@ void Classifier::FollowInterfaces() {
   }
 }
 
+void Classifier::SayRoutesPlain(uint64_t until_ns) {
+  std::lock_guard lock(links_mutex_);
+  for (Interface& interface : interfaces_) {
+    if (interface.access) interface.access->bss->routes_plain_until_ns = until_ns;
+    if (interface.uplink) interface.uplink->bss->routes_plain_until_ns = until_ns;
+    for (const VlanZone& one : interface.vlan_zones)
+      one.access->bss->routes_plain_until_ns = until_ns;
+  }
+}
+
 Classifier::~Classifier() {
   if (!kept_) Undo();
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -29,6 +30,7 @@
 #include "control/policy_check.h"
 #include "control/policy_snapshot.h"
 #include "control/reload.h"
+#include "control/route_watch.h"
 #include "control/rules_service.h"
 #include "control/session_service.h"
 
@@ -157,6 +159,18 @@ class SwitchOver {
   bool kept_ = false;
 };
 
+// None where no zone asks for routes.
+Result<std::unique_ptr<RouteWatch>> WatchRoutes(const Config& config, const Clock& clock,
+                                                Classifier& classifier) {
+  if (std::none_of(config.zones.begin(), config.zones.end(),
+                   [](const ZoneConfig& zone) { return zone.forwarding == Forwarding::kFib; }))
+    return {};
+  return RouteWatch::Start([&](bool plain) {
+    classifier.SayRoutesPlain(plain ? static_cast<uint64_t>(clock.BootNs()) + NX_ROUTES_PLAIN_NS
+                                    : 0);
+  });
+}
+
 Outcome Serve(const Config& config, const std::string& path) {
   SystemClock clock;
   Layout layout(config);
@@ -229,6 +243,8 @@ Outcome Serve(const Config& config, const std::string& path) {
       sessions.ReadOwnAddresses();
     });
     if (!watch) return Fail(watch.error());
+    auto routes = WatchRoutes(config, clock, **classifier);
+    if (!routes) return Fail(routes.error());
     auto answers = AnswerRing::Start((*classifier)->maps(),
                                      [&](const nx_dns_answer& answer) { dns_watch.Answer(answer); },
                                      [&] { dns_watch.Tick(); });

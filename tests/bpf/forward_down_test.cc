@@ -63,18 +63,7 @@ class ForwardDown : public ::testing::Test {
     Authorise();
   }
 
-  void SetClock() {
-    struct {
-      char timer[16];
-      uint64_t now_ns, slot;
-      uint32_t swept, now_s;
-    } clock = {};
-    clock.now_ns = BootNow();
-    clock.now_s = Second();
-    uint32_t zero = 0;
-    ASSERT_EQ(bpf_map__value_size(skeleton_->maps.clock), sizeof(clock));
-    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.clock), &zero, &clock, 0), 0);
-  }
+  void SetClock() { StopClock(bpf_map__fd(skeleton_->maps.clock), BootNow()); }
   // As the classifier of the access interface notes it, of a question whose answer holds kBody.
   void AskForDhcp(const Mac& mac) {
     nx_dhcp_client client = {.mac = {}, .zone = kZone, .ipv6 = 0};

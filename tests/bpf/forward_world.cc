@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/bpf/forward_world.h"
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <sched.h>
 
@@ -56,6 +57,18 @@ nx_port Port(const char* name, const Mac& mac) {
   port.ifindex = port.via = if_nametoindex(name);
   memcpy(port.mac, mac.data(), 6);
   return port;
+}
+
+void StopClock(int clock_fd, uint64_t now_ns) {
+  struct {
+    char timer[16];  // overwritten, it ends
+    uint64_t now_ns, slot;
+    uint32_t swept, now_s;
+  } clock = {};
+  clock.now_ns = now_ns;
+  clock.now_s = static_cast<uint32_t>(now_ns / kSecond);
+  uint32_t zero = 0;
+  ASSERT_EQ(bpf_map_update_elem(clock_fd, &zero, &clock, 0), 0);
 }
 
 Packet L2(const Mac& dst, const Mac& src, const Tags& tags) {

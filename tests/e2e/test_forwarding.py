@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forwarding by the kernel's routes without its stack (zone.forwarding = "fib")."""
+import contextlib
 import re
 import time
 
@@ -9,7 +10,7 @@ from lab import clients
 from lab.capture import capture
 from lab.forwarding import counted, fast_ping, forwarding_gateway
 from lab.hosts import ORIGIN4, ORIGIN6, client4, client6, url
-from lab.process import run, until
+from lab.process import Job, run, until
 from lab.traffic import running_traffic, watcher
 
 FAMILIES = pytest.mark.parametrize("origin, client", [(ORIGIN4, client4), (ORIGIN6, client6)], ids=["IPv4", "IPv6"])
@@ -134,3 +135,55 @@ def test_a_changed_interface_is_followed(fib, hosts):
     finally:
         hosts.on_gateway("ip", "link", "set", "wan0", "address", "02:4e:58:00:01:01", check=True)
         assert until(lambda: fast_ping(hosts, ORIGIN4, client4(2), 5) == 5, 5)
+
+
+@contextlib.contextmanager
+def pinging(hosts, source):
+    """Somebody whose packets to the origin keep its route known."""
+    job = Job(hosts.client, "ping", "-nq", "-i", "0.002", "-I", source, ORIGIN4, log=hosts.directory / "pinging.log")
+    try:
+        yield
+    finally:
+        job.stop()
+
+
+@contextlib.contextmanager
+def blackhole_for(hosts, source):
+    """A rule that looks at the source, as of policy routing."""
+    hosts.on_gateway("ip", "route", "add", "blackhole", "default", "table", "51", check=True)
+    hosts.on_gateway("ip", "rule", "add", "from", source, "lookup", "51", check=True)
+    try:
+        yield
+    finally:
+        hosts.on_gateway("ip", "rule", "del", "from", source, "lookup", "51", check=True)
+        hosts.on_gateway("ip", "route", "del", "blackhole", "default", "table", "51", check=True)
+
+
+@pytest.mark.parametrize("alive", [True, False], ids=["narthexd", "without narthexd"])
+def test_a_rule_by_source_is_followed(fib, hosts, alive):
+    """Answers of routes are kept for a moment and given to other clients, but not once a rule tells clients apart."""
+    fib.authorize(client4(2), client4(3))
+    assert until(lambda: fast_ping(hosts, ORIGIN4, client4(2), 5) == 5, 5)
+    if not alive:
+        fib.narthexd.kill()
+    # As long as the last word of a narthexd that is dead holds, and in which one that lives sees it.
+    patience_s = 3 if alive else 6
+    with pinging(hosts, client4(3)):
+        with blackhole_for(hosts, client4(2)):
+            assert until(lambda: fast_ping(hosts, ORIGIN4, client4(2), 200) == 0, patience_s)
+            assert fast_ping(hosts, ORIGIN4, client4(3), 50) == 50
+        assert until(lambda: fast_ping(hosts, ORIGIN4, client4(2), 5) == 5, 5)
+
+
+def test_routes_and_neighbours_are_followed_without_narthexd(fib, hosts):
+    """What is kept of routes lives for a tick of the classifier's clock, whoever is dead."""
+    fib.authorize(client4(2), client4(3))
+    assert until(lambda: fast_ping(hosts, ORIGIN4, client4(2), 5) == 5, 5)
+    fib.narthexd.kill()
+    with pinging(hosts, client4(3)):
+        hosts.on_gateway("ip", "route", "add", "blackhole", ORIGIN4, check=True)
+        try:
+            assert until(lambda: fast_ping(hosts, ORIGIN4, client4(2), 5) == 0, 1.5)
+        finally:
+            hosts.on_gateway("ip", "route", "del", "blackhole", ORIGIN4, check=True)
+        assert until(lambda: fast_ping(hosts, ORIGIN4, client4(2), 50) == 50, 5)
