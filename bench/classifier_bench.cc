@@ -95,7 +95,6 @@ class Loaded {
     stage.vary_offset = vary_offset;
     stage.vary_base = vary_base;
     stage.vary_count = clients;
-    stage.replies = replies;
     for (int i = 0; i < 2; i++) stage.balance[i] = balance[static_cast<size_t>(i)];
     uint32_t zero = 0;
     int subject = bpf_program__fd(floor ? vary_->progs.empty : access_->progs.xsk_def_prog);
@@ -108,7 +107,6 @@ class Loaded {
   }
   // Offsets of 16-bit fields that keep the checksums right as the client varies; 0: none.
   std::array<uint32_t, 2> balance{};
-  bool replies = false;  // the classifier answers every frame
   uint32_t action() const { return action_; }
 
  private:
@@ -160,7 +158,6 @@ void Measure(benchmark::State& state, Loaded& loaded, const Bytes& frame, uint32
     state.SkipWithError("cannot load the programs (needs root)");
     return;
   }
-  loaded.replies = want_action == XDP_TX;
   std::vector<double> ratios, floors;
   for (auto _ : state) {
     double floor = loaded.Run(true, frame, vary_offset, kFirstClient, clients);

@@ -27,7 +27,6 @@ struct {
 	/* Of 16-bit fields that are 0 in the frame and take the one's complement of the client's two
 	 * halves, so that the checksums over them stay right; 0: none. */
 	__u32 balance[2];
-	__u32 replies; /* the subject answers every frame, shortened */
 } stage = {};
 
 static __always_inline int put_balance(struct xdp_md *ctx, __u32 offset, __u32 client)
@@ -58,10 +57,8 @@ int vary(struct xdp_md *ctx)
 	__u32 rest = (stage.bytes - 56) & 63;
 	__u8 *data, *data_end;
 
-	/* By 0 bytes in the floor of replies, so that it has what giving back the length costs. */
 	asm volatile("" : "+r"(length)); /* clang would subtract pointers in 32 bits */
-	if ((stage.replies || length != stage.bytes) &&
-	    bpf_xdp_adjust_tail(ctx, (int)stage.bytes - (int)length))
+	if (length != stage.bytes && bpf_xdp_adjust_tail(ctx, (int)stage.bytes - (int)length))
 		return XDP_ABORTED;
 	data = (void *)(long)ctx->data;
 	data_end = (void *)(long)ctx->data_end;
