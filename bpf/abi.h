@@ -9,7 +9,7 @@
  * Times are nanoseconds of CLOCK_BOOTTIME, which no wall-clock step moves.
  *
  * Who writes what:
- *   sessions, keys, garden, cookie_keys   narthexd (`carries`, `before`, `addresses`: classifier,
+ *   sessions, keys, garden, cookie_keys   narthexd (`before`, `addresses`: classifier,
  *                                         which sets `begun` to 0 when it is over)
  *   garden_blocks                         narthexd
  *   accounts                              classifier; narthexd before an entry begins
@@ -39,10 +39,10 @@
 #endif
 
 /* Raised when `sessions`, `accounts`, `limits` or `ledger` change. */
-#define NX_ACCOUNTS_VERSION 1
+#define NX_ACCOUNTS_VERSION 2
 /* Raised when the layout or meaning of any pinned map changes, which are then made anew; kept in
  * `abi_version`. Counters are handed over if NX_ACCOUNTS_OF both is the same. */
-#define NX_ABI_VERSION (NX_ACCOUNTS_VERSION << 16 | 5)
+#define NX_ABI_VERSION (NX_ACCOUNTS_VERSION << 16 | 6)
 #define NX_ACCOUNTS_OF(abi_version) ((abi_version) >> 16)
 
 /* ---- bounds ------------------------------------------------------------------------- */
@@ -241,7 +241,7 @@ NX_ASSERT_SIZE(struct nx_before, 6);
 struct nx_session {
 	__u64 expires_ns; /* 0: not authorised; the only field that authorises */
 	__u32 limits;	  /* row of `limits`, shared by the keys of one session; 0: no limits */
-	__u32 carries;	  /* of the account's packets: up in the low half, down << NX_CARRY_DOWN */
+	__u32 unused;	  /* 0 */
 	__u16 begun;	  /* nx_begun of the second in which the login took effect; 0: long ago */
 	union {
 		struct nx_before before; /* of an IPv4 client without a session: a pool entry's */
@@ -249,7 +249,6 @@ struct nx_session {
 	};
 };
 NX_ASSERT_SIZE(struct nx_session, 24);
-#define NX_CARRY_DOWN 16
 
 /* Comes round every 18 hours, which gives who sent nothing since its login another fresh minute. */
 static inline __u16 nx_begun(__u32 second)
@@ -258,18 +257,47 @@ static inline __u16 nx_begun(__u32 second)
 }
 
 /*
- * `accounts`: array by index in `sessions`, memory-mapped; two to a cache line. Packets are counted
- * modulo 2^32, and how often they went round is in the session's `carries`, which few ever have.
+ * `accounts`: array by index in `sessions`, memory-mapped; two to a cache line. Packets and bytes of
+ * a direction are one word, so that one atomic add counts both: nx_traffic makes and adds up such
+ * words, and what goes beyond them, once in 2^40 bytes or 2^24 packets, is in the direction's `rounds`.
+ * Whole frames as received by the classifier, L2 header included.
  */
 struct nx_account {
-	__u64 bytes_up; /* whole frames as received by the classifier, L2 header included */
-	__u64 bytes_down;
-	__u32 packets_up;
-	__u32 packets_down;
+	__u64 up;
+	__u64 down;
+	__u32 rounds_up;
+	__u32 rounds_down;
 	__u32 first_seen_s; /* 0: no packet yet */
 	__u32 last_seen_s;
 };
 NX_ASSERT_SIZE(struct nx_account, 32);
+
+/* A word: bytes in the low bits; above them the packets and how often the bytes went round. */
+#define NX_TRAFFIC_BYTES 40
+/* `rounds`: of the bytes in the low bits; above them those of the word. */
+#define NX_ROUNDS_BYTES 12
+
+/* `packets` below 2^24, `bytes` below 2^40. */
+static inline __u64 nx_traffic(__u64 packets, __u64 bytes)
+{
+	return packets << NX_TRAFFIC_BYTES | bytes;
+}
+/* What `rounds` grows by when `more` is added to a word that was `was`; mostly 0. */
+static inline __u32 nx_rounds(__u64 was, __u64 more)
+{
+	return (((was ^ more ^ (was + more)) >> NX_TRAFFIC_BYTES) & 1) |
+	       (__u32)(was + more < was) << NX_ROUNDS_BYTES;
+}
+static inline __u64 nx_traffic_bytes(__u64 word, __u32 rounds)
+{
+	return (__u64)(rounds & ((1u << NX_ROUNDS_BYTES) - 1)) << NX_TRAFFIC_BYTES |
+	       (word & ((1ull << NX_TRAFFIC_BYTES) - 1));
+}
+static inline __u64 nx_traffic_packets(__u64 word, __u32 rounds)
+{
+	return ((__u64)(rounds >> NX_ROUNDS_BYTES) << (64 - NX_TRAFFIC_BYTES) | word >> NX_TRAFFIC_BYTES) -
+	       (rounds & ((1u << NX_ROUNDS_BYTES) - 1));
+}
 
 /*
  * `fast`: array of words, memory-mapped; bit i of the pool entries is set while entry i is known
@@ -288,11 +316,10 @@ NX_ASSERT_SIZE(struct nx_account, 32);
  */
 
 /*
- * `ledger`: packets that are not yet in their account, for each CPU. It is settled in batches,
- * whose cache misses overlap; the `settle` program settles the rest on request.
+ * `ledger`: packets that are not yet in their account, for each CPU. It is settled when it is full, so
+ * that the cache misses overlap; the `settle` program settles it on request.
  */
-#define NX_LEDGER_ENTRIES 1024
-#define NX_LEDGER_BATCH 64
+#define NX_LEDGER_ENTRIES 64
 #define NX_LEDGER_RUN 256 /* packets of one client in a row that share an entry */
 #define NX_LEDGER_DOWN 0x80000000u /* in `session`: packets to the client */
 struct nx_ledger_entry {
@@ -301,10 +328,9 @@ struct nx_ledger_entry {
 	__u64 bytes;
 };
 struct nx_ledger {
-	__u32 head; /* entries ever written */
-	__u32 tail; /* entries ever settled */
+	__u32 count;	/* entries in use, fewer than there are */
 	__u32 settling; /* 1 while `settle` works here: write no entries */
-	__u32 zero;
+	__u64 unused;
 	struct nx_ledger_entry entries[NX_LEDGER_ENTRIES];
 };
 NX_ASSERT_SIZE(struct nx_ledger, 16 + 16 * NX_LEDGER_ENTRIES);

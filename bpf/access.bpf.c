@@ -237,7 +237,7 @@ int settle(void *ctx)
 		return 1;
 	/* The classifier may interrupt: it then counts in the entries itself. */
 	*(volatile __u32 *)&book->settling = 1;
-	settle_ledger(clk->now_s);
+	settle_ledger(*(volatile __u32 *)&book->count, clk->now_s);
 	*(volatile __u32 *)&book->settling = 0;
 	return 0;
 }

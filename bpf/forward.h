@@ -44,13 +44,11 @@ static __always_inline const __be16 *ethertype_at(void *data, __u64 l3)
 
 /* ---- fib ---------------------------------------------------------------------------- */
 
-/* RFC 1624 §3, eqn. 3: HC' = ~(~HC + ~m + m'), over the word that TTL and protocol make. */
+/* RFC 1624 §3, eqn. 3: HC' = ~(~HC + ~m + m'); of a TTL, the upper half of its word, one less. */
 static __always_inline void decrement_ttl(struct iphdr *ip)
 {
-	__be16 *word = (__be16 *)&ip->ttl, before = *word;
-
 	ip->ttl--;
-	ip->check = ~fold((__u64)(__u16)~ip->check + (__u16)~before + *word);
+	ip->check = ~fold((__u64)(__u16)~ip->check + bpf_htons(0xfeff));
 }
 
 static __always_inline int age(struct xdp_md *ctx, __u64 l3, int ipv4)

@@ -9,36 +9,28 @@
 
 #include "zone.h"
 
-/* Counts that a session's packets went round; exactly one of those who add sees each time. */
-static __always_inline void carry(__u32 index, __u32 was, __u32 packets, __u32 one)
+/* Adds to a direction of an account; exactly one of those who add sees that it goes round. */
+static __always_inline void add_traffic(__u64 *word, __u32 *rounds, __u64 more)
 {
-	struct nx_session *session;
+	__u32 round = nx_rounds(__sync_fetch_and_add(word, more), more);
 
-	if (was + packets >= was)
-		return;
-	session = session_at(index);
-	if (session)
-		__sync_fetch_and_add(&session->carries, one);
+	if (round)
+		__sync_fetch_and_add(rounds, round);
 }
 
 /* Counts packets of an authorised client; several queues may share one session. `noted`: its index,
  * or that | NX_LEDGER_DOWN for packets to the client. */
 static __always_inline void count_packets(__u32 noted, __u32 packets, __u64 bytes, __u32 now_s)
 {
-	__u32 index = noted & ~NX_LEDGER_DOWN, was;
-	struct nx_account *account = account_at(index);
+	struct nx_account *account = account_at(noted & ~NX_LEDGER_DOWN);
 
 	if (!account)
 		return;
 	if (noted & NX_LEDGER_DOWN) {
-		was = __sync_fetch_and_add(&account->packets_down, packets);
-		__sync_fetch_and_add(&account->bytes_down, bytes);
-		carry(index, was, packets, 1u << NX_CARRY_DOWN);
+		add_traffic(&account->down, &account->rounds_down, nx_traffic(packets, bytes));
 		return;
 	}
-	was = __sync_fetch_and_add(&account->packets_up, packets);
-	__sync_fetch_and_add(&account->bytes_up, bytes);
-	carry(index, was, packets, 1);
+	add_traffic(&account->up, &account->rounds_up, nx_traffic(packets, bytes));
 	if (!account->first_seen_s)
 		account->first_seen_s = now_s;
 	account->last_seen_s = now_s;
@@ -49,7 +41,7 @@ static __always_inline void count_packets(__u32 noted, __u32 packets, __u64 byte
  * holds up all that follows; plain loads do not, so their misses overlap and the adds find the lines
  * in the cache.
  */
-__noinline int touch_accounts(__u32 tail, __u32 count)
+__noinline int touch_accounts(__u32 count)
 {
 	__u32 zero = 0;
 	const struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
@@ -57,40 +49,36 @@ __noinline int touch_accounts(__u32 tail, __u32 count)
 	if (!book)
 		return 0;
 	for (__u32 i = 0; i < NX_LEDGER_ENTRIES && i < count; i++) {
-		__u32 index = book->entries[(tail + i) & (NX_LEDGER_ENTRIES - 1)].session;
-		const struct nx_account *account = account_at(index & ~NX_LEDGER_DOWN);
+		const struct nx_account *account = account_at(book->entries[i].session & ~NX_LEDGER_DOWN);
 
 		if (account)
-			(void)*(volatile const __u64 *)&account->bytes_up;
+			(void)*(volatile const __u64 *)&account->up;
 	}
 	return 0;
 }
 
 /* Moves what is in this CPU's ledger to the accounts; a function of its own for the verifier. */
-__noinline int settle_ledger(__u32 now_s)
+__noinline int settle_ledger(__u32 count, __u32 now_s)
 {
 	__u32 zero = 0;
 	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
-	__u32 count;
 
 	if (!book)
 		return 0;
-	count = book->head - book->tail;
-	touch_accounts(book->tail, count);
+	touch_accounts(count);
 	for (__u32 i = 0; i < NX_LEDGER_ENTRIES && i < count; i++) {
-		const struct nx_ledger_entry *entry =
-			&book->entries[(book->tail + i) & (NX_LEDGER_ENTRIES - 1)];
+		const struct nx_ledger_entry *entry = &book->entries[i];
 
 		count_packets(entry->session, entry->packets, entry->bytes, now_s);
 	}
-	book->tail += count;
-	return count;
+	book->count = 0;
+	return 0;
 }
 
 /* `down`: 0, or NX_LEDGER_DOWN. */
 static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, count;
 	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
 	struct nx_ledger_entry *entry;
 	struct nx_clock *clk;
@@ -103,22 +91,22 @@ static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 			count_packets(index | down, 1, bytes, clk->now_s);
 		return;
 	}
-	entry = &book->entries[(book->head - 1) & (NX_LEDGER_ENTRIES - 1)];
-	if (book->head != book->tail && entry->session == (index | down) && entry->packets < NX_LEDGER_RUN) {
+	count = book->count;
+	entry = &book->entries[(count - 1) & (NX_LEDGER_ENTRIES - 1)];
+	if (count && entry->session == (index | down) && entry->packets < NX_LEDGER_RUN) {
 		entry->packets++;
 		entry->bytes += bytes;
 		return;
 	}
-	entry = &book->entries[book->head & (NX_LEDGER_ENTRIES - 1)];
+	entry = &book->entries[count & (NX_LEDGER_ENTRIES - 1)];
 	entry->session = index | down;
 	entry->packets = 1;
 	entry->bytes = bytes;
-	book->head++;
-	if (book->head - book->tail < NX_LEDGER_BATCH)
+	book->count = ++count;
+	if (count < NX_LEDGER_ENTRIES)
 		return;
 	clk = read_clock();
-	if (clk)
-		settle_ledger(clk->now_s);
+	settle_ledger(count, clk ? clk->now_s : 0);
 }
 
 #endif /* NARTHEX_BPF_LEDGER_H */

@@ -314,8 +314,8 @@ std::vector<nx_ledger_entry> BpfSessionTable::ReplacedNotes() {
   if (!replaced_ledger_ || bpf_map_lookup_elem(replaced_ledger_.get(), &zero, ledgers.data()) != 0)
     return notes;
   for (const nx_ledger& ledger : ledgers)
-    for (uint32_t at = ledger.tail; at != ledger.head && at - ledger.tail < NX_LEDGER_ENTRIES; ++at)
-      notes.push_back(ledger.entries[at % NX_LEDGER_ENTRIES]);
+    for (uint32_t at = 0; at < std::min<uint32_t>(ledger.count, NX_LEDGER_ENTRIES); ++at)
+      notes.push_back(ledger.entries[at]);
   return notes;
 }
 

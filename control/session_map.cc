@@ -31,7 +31,7 @@ void StoreField(__u64& field, uint64_t value) {
   std::atomic_ref(As64(field)).store(value, std::memory_order_relaxed);
 }
 
-uint32_t Load(__u32& field) { return std::atomic_ref(field).load(std::memory_order_relaxed); }
+uint32_t Load(__u32& field) { return std::atomic_ref(field).load(std::memory_order_acquire); }
 
 void StoreField(__u32& field, uint64_t value) {
   std::atomic_ref(field).store(static_cast<__u32>(value), std::memory_order_relaxed);
@@ -41,43 +41,55 @@ uint64_t LoadSeconds(__u32& field) { return uint64_t{kSecondNs} * Load(field); }
 
 void StoreSeconds(__u32& field, uint64_t time_ns) { StoreField(field, time_ns / kSecondNs); }
 
-uint64_t BeyondCarry(uint32_t carries) { return uint64_t{carries & 0xffff} << 32; }
+// Packets and bytes of one direction as an account has them.
+struct Traffic {
+  uint64_t word;
+  uint32_t rounds;
+};
 
-// Who reads in the instant of a carry is 2^32 packets short, and right the next time; a session
-// that has ended has no such instant.
-SessionCounters CountersOf(nx_session& entry, nx_account& account) {
-  const uint32_t carries = Load(entry.carries);
-  return {.packets_up = BeyondCarry(carries) | Load(account.packets_up),
-          .bytes_up = Load(As64(account.bytes_up)),
-          .packets_down = BeyondCarry(carries >> NX_CARRY_DOWN) | Load(account.packets_down),
-          .bytes_down = Load(As64(account.bytes_down)),
+Traffic TrafficOf(uint64_t packets, uint64_t bytes) {
+  const uint64_t byte_rounds = bytes >> NX_TRAFFIC_BYTES & ((1u << NX_ROUNDS_BYTES) - 1);
+  const uint64_t above = packets + byte_rounds;
+  return {above << NX_TRAFFIC_BYTES | (bytes & ((uint64_t{1} << NX_TRAFFIC_BYTES) - 1)),
+          static_cast<uint32_t>(above >> (64 - NX_TRAFFIC_BYTES) << NX_ROUNDS_BYTES | byte_rounds)};
+}
+
+// Rounds are read first: who reads in the instant of one is that much short, never beyond, and
+// right the next time; a session that has ended has no such instant.
+SessionCounters CountersOf(nx_account& account) {
+  const uint32_t rounds_up = Load(account.rounds_up), rounds_down = Load(account.rounds_down);
+  const uint64_t up = Load(As64(account.up)), down = Load(As64(account.down));
+  return {.packets_up = nx_traffic_packets(up, rounds_up),
+          .bytes_up = nx_traffic_bytes(up, rounds_up),
+          .packets_down = nx_traffic_packets(down, rounds_down),
+          .bytes_down = nx_traffic_bytes(down, rounds_down),
           .first_seen_ns = LoadSeconds(account.first_seen_s),
           .last_seen_ns = LoadSeconds(account.last_seen_s)};
 }
 
-void StoreCounters(nx_session& entry, nx_account& account, const SessionCounters& counters) {
-  StoreField(entry.carries, (counters.packets_up >> 32 & 0xffff) |
-                                (counters.packets_down >> 32 & 0xffff) << NX_CARRY_DOWN);
-  StoreField(account.packets_up, counters.packets_up);
-  StoreField(account.bytes_up, counters.bytes_up);
-  StoreField(account.packets_down, counters.packets_down);
-  StoreField(account.bytes_down, counters.bytes_down);
+void StoreTraffic(__u64& word, __u32& rounds, const Traffic& traffic) {
+  StoreField(word, traffic.word);
+  StoreField(rounds, traffic.rounds);
+}
+
+void StoreCounters(nx_account& account, const SessionCounters& counters) {
+  StoreTraffic(account.up, account.rounds_up, TrafficOf(counters.packets_up, counters.bytes_up));
+  StoreTraffic(account.down, account.rounds_down,
+               TrafficOf(counters.packets_down, counters.bytes_down));
   StoreSeconds(account.first_seen_s, counters.first_seen_ns);
   StoreSeconds(account.last_seen_s, counters.last_seen_ns);
 }
 
 // Beside a classifier that counts there, too.
-void AddPackets(nx_session& entry, __u32& packets, uint64_t more, uint32_t carry) {
-  const auto low = static_cast<uint32_t>(more);
-  const uint32_t was = std::atomic_ref(packets).fetch_add(low, std::memory_order_relaxed);
-  if (was + low < was) std::atomic_ref(entry.carries).fetch_add(carry, std::memory_order_relaxed);
+void AddTraffic(__u64& word, __u32& rounds, const Traffic& more) {
+  const uint64_t was = std::atomic_ref(As64(word)).fetch_add(more.word, std::memory_order_relaxed);
+  const uint32_t round = more.rounds + nx_rounds(was, more.word);
+  if (round != 0) std::atomic_ref(rounds).fetch_add(round, std::memory_order_relaxed);
 }
 
-void AddCounters(nx_session& entry, nx_account& account, const SessionCounters& more) {
-  AddPackets(entry, account.packets_up, more.packets_up, 1);
-  AddPackets(entry, account.packets_down, more.packets_down, 1u << NX_CARRY_DOWN);
-  std::atomic_ref(As64(account.bytes_up)).fetch_add(more.bytes_up, std::memory_order_relaxed);
-  std::atomic_ref(As64(account.bytes_down)).fetch_add(more.bytes_down, std::memory_order_relaxed);
+void AddCounters(nx_account& account, const SessionCounters& more) {
+  AddTraffic(account.up, account.rounds_up, TrafficOf(more.packets_up, more.bytes_up));
+  AddTraffic(account.down, account.rounds_down, TrafficOf(more.packets_down, more.bytes_down));
   if (more.first_seen_ns != 0) StoreSeconds(account.first_seen_s, more.first_seen_ns);
   if (LoadSeconds(account.last_seen_s) < more.last_seen_ns)
     StoreSeconds(account.last_seen_s, more.last_seen_ns);
@@ -122,7 +134,7 @@ void SessionMap::SetBound(uint32_t slot, const Mac& bound) {
 void SessionMap::Store(uint32_t slot, const MapEntry& wanted) {
   nx_session& entry = Entry(slot);
   SetExpiry(slot, 0);
-  StoreCounters(entry, Account(slot), wanted.counters);
+  StoreCounters(Account(slot), wanted.counters);
   std::atomic_ref(entry.limits).store(wanted.limits, std::memory_order_relaxed);
   if (!IsPoolSlot(slot)) std::atomic_ref(entry.addresses).store(0, std::memory_order_relaxed);
   const auto begun_s = static_cast<uint32_t>(wanted.begun_ns / kSecondNs);
@@ -219,8 +231,7 @@ void SessionMap::CatchUp() {
   }
   for (const auto& [slot, old_slot, before] : handed_over_) {
     const SessionCounters now =
-        CountersOf(const_cast<nx_session&>(*table_.Replaced(old_slot)),
-                   const_cast<nx_account&>(*table_.ReplacedAccount(old_slot)));
+        CountersOf(const_cast<nx_account&>(*table_.ReplacedAccount(old_slot)));
     auto more = noted.find(old_slot);
     if (more == noted.end() && now == before) continue;
     SessionCounters missed = more == noted.end() ? SessionCounters() : more->second;
@@ -230,7 +241,7 @@ void SessionMap::CatchUp() {
     missed.bytes_down += now.bytes_down - before.bytes_down;
     missed.first_seen_ns = now.first_seen_ns;
     missed.last_seen_ns = now.last_seen_ns;
-    AddCounters(Entry(slot), Account(slot), missed);
+    AddCounters(Account(slot), missed);
   }
   handed_over_ = {};
   table_.ReleaseReplaced();
@@ -254,9 +265,7 @@ SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot) {
   return counters;
 }
 
-SessionCounters SessionMap::Read(uint32_t slot) const {
-  return CountersOf(Entry(slot), Account(slot));
-}
+SessionCounters SessionMap::Read(uint32_t slot) const { return CountersOf(Account(slot)); }
 
 bool SessionMap::MayHave(const Key& key) const {
   if (!key.IsSingleAddress()) return true;
@@ -374,8 +383,7 @@ Outcome SessionMap::Restore(WantedEntry& entry) {
   const nx_account* account = table_.ReplacedAccount(entry.old_slot);
   SessionCounters stored = entry.counters;
   if (replaced != nullptr && account != nullptr && replaced->expires_ns != 0) {
-    entry.counters =
-        CountersOf(const_cast<nx_session&>(*replaced), const_cast<nx_account&>(*account));
+    entry.counters = CountersOf(const_cast<nx_account&>(*account));
     handed_over_.push_back({entry.slot, entry.old_slot, entry.counters});
   }
   auto begun = Begin(entry.slot, entry);

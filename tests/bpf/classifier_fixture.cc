@@ -323,15 +323,13 @@ void ClassifierFixture::ClearFast(const std::string& address) {
   EXPECT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.fast), &word, &bits, 0), 0);
 }
 
-nx_account ClassifierFixture::Account(const std::string& address) {
-  return Account(SlotOf(address));
-}
+Counted ClassifierFixture::Account(const std::string& address) { return Account(SlotOf(address)); }
 
-nx_account ClassifierFixture::Account(uint32_t slot) {
+Counted ClassifierFixture::Account(uint32_t slot) {
   Settle();
   nx_account account = {};
   EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.accounts), &slot, &account), 0);
-  return account;
+  return CountedIn(account);
 }
 
 void ClassifierFixture::SetAccount(uint32_t slot, const nx_account& account) {

@@ -13,6 +13,7 @@
 
 #include "bpf/abi.h"
 #include "bpf/cookie.h"
+#include "tests/harness/account.h"
 #include "tests/harness/packet.h"
 
 struct narthex_access;
@@ -81,8 +82,8 @@ class ClassifierFixture : public ::testing::Test {
   // As narthexd does it: the entry, then the fast bit is cleared.
   void Authorise(const std::string& address, uint64_t expires_ns, uint32_t begun_s = 0);
   // With everything settled.
-  nx_account Account(const std::string& address);
-  nx_account Account(uint32_t slot);
+  Counted Account(const std::string& address);
+  Counted Account(uint32_t slot);
   void SetAccount(uint32_t slot, const nx_account& account);
   // As above for any key; an entry behind the pool is taken for it. `limits`: row, 0: none.
   uint32_t AuthoriseKey(const nx_key& key, uint64_t expires_ns, uint32_t limits = 0);

@@ -87,7 +87,7 @@ TEST_F(Identities, ReceiveAtTheAddressesThatTheyUse) {
   }
   nx_session entry = Entry(slot);
   EXPECT_EQ(entry.addresses, 2);
-  nx_account account = Account(slot);
+  Counted account = Account(slot);
   EXPECT_EQ(account.packets_up, 4u);
   EXPECT_EQ(account.packets_down, 4u);
   EXPECT_EQ(account.bytes_down, 2 * (down4.size() + down6.size()));

@@ -109,7 +109,7 @@ TEST_F(Sessions, CountPacketsAndBytes) {
   Run(small);
   Run(large);
   Run(Ethernet{} / Ipv4{.src = "10.51.1.3"} / Tcp{});
-  nx_account account = Account("10.51.1.2");
+  Counted account = Account("10.51.1.2");
   EXPECT_EQ(account.packets_up, 2u);
   EXPECT_EQ(account.bytes_up, small.size() + large.size());
   EXPECT_GE((account.first_seen_s + 1) * kSecond + 2 * NX_CLOCK_TICK_NS, before);
@@ -183,29 +183,43 @@ TEST_F(Sessions, AreCountedExactlyOverManyClientsAndBatches) {
   }
   Settle();
   for (const auto& [client, sums] : want) {
-    nx_account account = Account(client);
+    Counted account = Account(client);
     EXPECT_EQ(account.packets_up, sums.first) << client;
     EXPECT_EQ(account.bytes_up, sums.second) << client;
   }
 }
 
-// The account's packets have 32 bits: what goes round is in the entry.
-TEST_F(Sessions, CarryPacketsBeyondFourBillion) {
+// A direction is one word; what goes beyond it is in `rounds`, by itself for bytes and packets.
+TEST_F(Sessions, CountBeyondTheWordsOfAnAccount) {
+  constexpr uint64_t kBytes = uint64_t{1} << NX_TRAFFIC_BYTES;
+  constexpr uint64_t kPackets = uint64_t{1} << (64 - NX_TRAFFIC_BYTES);
   const Bytes up = Ethernet{} / Ipv4{} / Tcp{};
   const Bytes down = Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.2"} / Udp{};
   Authorise("10.51.1.2", BootNow() + 60 * kSecond);
-  SetAccount(2, {.packets_up = ~0u - 2, .packets_down = ~0u - 1});
-  for (int i = 0; i < 3; i++) {
-    Run(up);  // a packet each way in turn: each makes an entry of the ledger
-    RunDownlink(down);
+  struct {
+    const char* description;
+    uint64_t packets, bytes;
+  } const rows[] = {
+      {"neither", 0, 0},
+      {"bytes", 7, kBytes - up.size() - 1},
+      {"packets", kPackets - 2, 9},
+      {"both", kPackets - 2, kBytes - 2 * down.size()},
+      {"packets by the round of bytes", kPackets - 4, kBytes - 1},
+      {"the last of each", kPackets - 1, kBytes - 1},
+  };
+  for (const auto& row : rows) {
+    const uint64_t word = nx_traffic(row.packets, row.bytes);
+    SetAccount(2, {.up = word, .down = word});
+    for (int i = 0; i < 3; i++) {
+      Run(up);  // a packet each way in turn: each makes an entry of the ledger
+      RunDownlink(down);
+    }
+    const Counted account = Account("10.51.1.2");
+    EXPECT_EQ(account.packets_up, row.packets + 3) << row.description;
+    EXPECT_EQ(account.bytes_up, row.bytes + 3 * up.size()) << row.description;
+    EXPECT_EQ(account.packets_down, row.packets + 3) << row.description;
+    EXPECT_EQ(account.bytes_down, row.bytes + 3 * down.size()) << row.description;
   }
-  EXPECT_EQ(Account("10.51.1.2").packets_up, 0u);
-  EXPECT_EQ(Account("10.51.1.2").packets_down, 1u);
-  EXPECT_EQ(Entry(2).carries, 1u | 1u << NX_CARRY_DOWN);
-  Run(up);
-  RunDownlink(down);
-  EXPECT_EQ(Account("10.51.1.2").packets_up, 1u);
-  EXPECT_EQ(Entry(2).carries, 1u | 1u << NX_CARRY_DOWN) << "once";
 }
 
 TEST_F(Sessions, AreSettledOnceHoweverOftenAsked) {

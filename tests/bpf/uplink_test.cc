@@ -82,10 +82,10 @@ class Uplink : public ::testing::Test {
     SetHeldBit(bpf_map__fd(skeleton_->maps.held), slot, true);
     ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.sessions), &slot, &session, 0), 0);
   }
-  nx_account Account(uint32_t slot) {
+  Counted Account(uint32_t slot) {
     nx_account account = {};
     EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.accounts), &slot, &account), 0);
-    return account;
+    return CountedIn(account);
   }
   void AddGarden(const std::string& address, nx_port_range range) {
     nx_garden_key key = {};
@@ -187,13 +187,13 @@ TEST_F(Uplink, CountsWhatAuthorisedClientsReceive) {
   const Bytes other = Ethernet{} / Ipv4{.src = "198.51.100.10", .dst = "10.51.1.3"} / Udp{};
   Authorise(3, BootNow() + 60 * kSecond);
   const OneCpu pinned;  // so that its ledger is full in the end, and settled
-  for (int i = 0; i < NX_LEDGER_BATCH / 2; i++) {
+  for (int i = 0; i < NX_LEDGER_ENTRIES / 2; i++) {
     EXPECT_STREQ(ReasonName(Run(frame)), "DOWNLINK_AUTHORISED");
     EXPECT_STREQ(ReasonName(Run(other)), "DOWNLINK_AUTHORISED");
   }
-  nx_account account = Account(2);
-  EXPECT_EQ(account.packets_down, NX_LEDGER_BATCH / 2u);
-  EXPECT_EQ(account.bytes_down, NX_LEDGER_BATCH / 2 * frame.size());
+  Counted account = Account(2);
+  EXPECT_EQ(account.packets_down, NX_LEDGER_ENTRIES / 2u);
+  EXPECT_EQ(account.bytes_down, NX_LEDGER_ENTRIES / 2 * frame.size());
   EXPECT_EQ(account.packets_up, 0u);
   EXPECT_EQ(account.last_seen_s, 0u) << "receiving is no sign of life";
 }

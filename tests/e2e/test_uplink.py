@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The uplink program: what reaches clients, and accounts that are exact in both directions."""
-import pytest
+import json
 
+import pytest
 from lab import clients
 from lab.capture import accounted, capture
 from lab.hosts import ORIGIN4, ORIGIN6, client4, client6
@@ -83,8 +84,10 @@ def other_pools(gateway):
 
 
 def another_abi(gateway):
-    """As if narthexd of another version, but with the same accounts, had made the maps."""
-    run(None, "bpftool", *f"map update pinned {gateway.bpffs}/abi_version key 0 0 0 0 value 255 0 1 0".split(), check=True)
+    """As if narthexd of another version, but with the same accounts (the upper half), had made the maps."""
+    row, = json.loads(run(None, "bpftool", "-j", "map", "dump", "pinned", gateway.bpffs / "abi_version", check=True).stdout)
+    of_accounts = " ".join(row["value"][2:])
+    run(None, "bpftool", *f"map update pinned {gateway.bpffs}/abi_version key 0 0 0 0 value 255 0 {of_accounts}".split(), check=True)
 
 
 @FAMILIES

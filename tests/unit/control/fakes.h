@@ -17,8 +17,11 @@
 #include "control/config.h"
 #include "control/neighbours.h"
 #include "control/session_map.h"
+#include "tests/harness/account.h"
 
 namespace narthex {
+
+using test::CountedIn;
 
 class FakeClock : public Clock {
  public:

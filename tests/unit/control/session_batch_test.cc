@@ -130,7 +130,7 @@ TEST_F(SessionBatchTest, EachSessionOfABatchIsAudited) {
 
 TEST_F(SessionBatchTest, SavesInBoundedStepsAndOnlyWhatMoved) {
   for (int i = 1; i <= 5; ++i) ASSERT_TRUE(Authorise({"10.51.1." + std::to_string(i)}, ""));
-  for (int i = 1; i <= 5; ++i) table.accounts[i].packets_up = i;
+  for (int i = 1; i <= 5; ++i) table.accounts[i].up = nx_traffic(i, 0);
   auto stored = [&] {
     int count = 0;
     for (int i = 1; i <= 5; ++i)

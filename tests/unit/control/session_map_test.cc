@@ -56,29 +56,25 @@ TEST_F(SessionMapTest, CatchesUpWithWhatReplacedMapsCountedUntilTheSwitch) {
   table.replaced.assign(4, {});
   table.replaced_accounts.assign(4, {});
   table.replaced[1].expires_ns = table.replaced[2].expires_ns = 9;
-  table.replaced_accounts[1] = {.bytes_up = 100, .packets_up = 0xfffffffe, .first_seen_s = 3};
+  table.replaced_accounts[1] = {.up = nx_traffic(0xfffffe, 100), .first_seen_s = 3};
   std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("10.51.1.3", 9)};
   wanted[0].old_slot = 1;
   wanted[1].old_slot = 2;
   Reconcile(wanted);
-  table.replaced_accounts[1] = {.bytes_up = 150,
-                                .bytes_down = 70,
-                                .packets_up = 0xffffffff,
-                                .packets_down = 1,
+  table.replaced_accounts[1] = {.up = nx_traffic(0xffffff, 150),
+                                .down = nx_traffic(1, 70),
                                 .first_seen_s = 3,
                                 .last_seen_s = 8};
-  table.replaced_accounts[2] = {
-      .bytes_up = 60, .packets_up = 1, .first_seen_s = 7, .last_seen_s = 7};
+  table.replaced_accounts[2] = {.up = nx_traffic(1, 60), .first_seen_s = 7, .last_seen_s = 7};
   table.replaced_notes = {{.session = 1, .packets = 4, .bytes = 400},
                           {.session = 1 | NX_LEDGER_DOWN, .packets = 2, .bytes = 200},
                           {.session = 1, .packets = 1, .bytes = 30},
                           {.session = 3, .packets = 9, .bytes = 900}};
-  table.accounts[2].packets_up += 1;  // by the new program
-  table.accounts[2].bytes_up += 1000;
+  table.accounts[2].up += nx_traffic(1, 1000);  // by the new program
   table.accounts[3].last_seen_s = 9;
   map.CatchUp();
   const SessionCounters first = map.Read(2), second = map.Read(3);
-  EXPECT_EQ(first.packets_up, 0xfffffffeull + 1 + 1 + 5);
+  EXPECT_EQ(first.packets_up, 0xfffffeull + 1 + 1 + 5);
   EXPECT_EQ(first.bytes_up, 100u + 50 + 1000 + 430);
   EXPECT_EQ(first.packets_down, 1u + 2);
   EXPECT_EQ(first.bytes_down, 70u + 200);
@@ -95,8 +91,8 @@ TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
   Reconcile({});
   Begin("10.51.1.2", 9);
   uint32_t v6 = Begin("2001:db8:51:1::2", 9);
-  table.accounts[2].packets_up = 5;
-  table.accounts[v6].packets_up = 6;
+  table.accounts[2].up = nx_traffic(5, 0);
+  table.accounts[v6].up = nx_traffic(6, 0);
 
   SessionMap next(layout, table);
   std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("2001:db8:51:1::2", 12)};
@@ -105,29 +101,72 @@ TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
   auto done = next.Reconcile(wanted);
   EXPECT_EQ(done->kept, 2u);
   EXPECT_EQ(done->added + done->removed, 0u);
-  EXPECT_EQ(table.accounts[2].packets_up, 5u);
-  EXPECT_EQ(table.accounts[v6].packets_up, 6u);
+  EXPECT_EQ(CountedIn(table.accounts[2]).packets_up, 5u);
+  EXPECT_EQ(CountedIn(table.accounts[v6]).packets_up, 6u);
   EXPECT_EQ(table.entries[v6].expires_ns, 12u);
   EXPECT_EQ(wanted[1].slot, v6);
 }
 
-// An account counts packets modulo 2^32; its entry has how often they went round.
-TEST_F(SessionMapTest, KnowsPacketsBeyondFourBillion) {
+// A direction is one word; what goes beyond it is in `rounds`.
+TEST_F(SessionMapTest, KnowsTrafficBeyondTheWordsOfAnAccount) {
+  constexpr uint64_t kBytes = uint64_t{1} << 40, kPackets = uint64_t{1} << 24;
   Reconcile({});
-  const uint32_t slot = Begin("10.51.1.2", 9);
-  table.accounts[slot].packets_up = 5;
-  table.accounts[slot].packets_down = 6;
-  table.entries[slot].carries = 1 | 2 << NX_CARRY_DOWN;
-  EXPECT_EQ(map.Read(slot).packets_up, (uint64_t{1} << 32) + 5);
-  EXPECT_EQ(map.Read(slot).packets_down, (uint64_t{2} << 32) + 6);
+  const struct {
+    uint64_t packets, bytes;
+    nx_account account;  // up
+  } rows[] = {
+      {5, 6, {.up = nx_traffic(5, 6)}},
+      {kPackets + 5, 6, {.up = nx_traffic(5, 6), .rounds_up = 1 << NX_ROUNDS_BYTES}},
+      // A round of the bytes counts as a packet, too.
+      {5, kBytes + 6, {.up = nx_traffic(6, 6), .rounds_up = 1}},
+      {kPackets - 1, kBytes, {.up = 0, .rounds_up = 1 | 1 << NX_ROUNDS_BYTES}},
+      {3 * kPackets,
+       0xfff * kBytes + 9,
+       {.up = nx_traffic(0xfff, 9), .rounds_up = 0xfff | 3 << NX_ROUNDS_BYTES}},
+  };
+  for (const auto& row : rows) {
+    WantedEntry wanted = Wanted("10.51.1.3", 9);
+    wanted.counters = {.packets_up = row.packets,
+                       .bytes_up = row.bytes,
+                       .packets_down = row.packets + 1,
+                       .bytes_down = row.bytes + 1};
+    ASSERT_TRUE(map.Begin(3, wanted));
+    EXPECT_EQ(table.accounts[3].up, row.account.up);
+    EXPECT_EQ(table.accounts[3].rounds_up, row.account.rounds_up);
+    EXPECT_EQ(map.Read(3), wanted.counters) << row.packets << " packets, " << row.bytes;
+  }
+}
 
-  WantedEntry wanted = Wanted("10.51.1.3", 9);
-  wanted.counters = {.packets_up = (uint64_t{3} << 32) + 7, .packets_down = uint64_t{4} << 32};
-  ASSERT_TRUE(map.Begin(3, wanted));
-  EXPECT_EQ(table.accounts[3].packets_up, 7u);
-  EXPECT_EQ(table.entries[3].carries, 3u | 4u << NX_CARRY_DOWN);
-  EXPECT_EQ(map.Read(3).packets_up, wanted.counters.packets_up);
-  EXPECT_EQ(map.Read(3).packets_down, wanted.counters.packets_down);
+// What the replaced maps counted since is added beside a program that counts there, too.
+TEST_F(SessionMapTest, AddsWhatWasMissedBeyondTheWordsOfAnAccount) {
+  constexpr uint64_t kBytes = uint64_t{1} << 40, kPackets = uint64_t{1} << 24;
+  const struct {
+    const char* description;
+    nx_account then;
+    uint64_t packets, bytes;
+  } rows[] = {
+      {"the sum goes round", {.up = nx_traffic(kPackets - 1, kBytes - 1)}, kPackets, kBytes + 99},
+      {"what was missed goes round",
+       {.up = nx_traffic(7, 3), .rounds_up = 5 | 9 << NX_ROUNDS_BYTES},
+       9 * kPackets + 7 - 5 + 1,
+       5 * kBytes + 3 + 100},
+  };
+  for (const auto& row : rows) {
+    table.replaced.assign(4, {});
+    table.replaced_accounts.assign(4, {});
+    table.replaced[1].expires_ns = 9;
+    table.replaced_accounts[1].up = nx_traffic(kPackets - 2, kBytes - 20);
+    std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9)};
+    wanted[0].old_slot = 1;
+    SessionMap next(layout, table);
+    ASSERT_TRUE(next.Reconcile(wanted));
+    table.replaced_accounts[1] = row.then;
+    table.replaced_notes = {{.session = 1, .packets = 1, .bytes = 100}};
+    next.CatchUp();
+    EXPECT_EQ(next.Read(2).packets_up, row.packets) << row.description;
+    EXPECT_EQ(next.Read(2).bytes_up, row.bytes) << row.description;
+    table.entries[2].expires_ns = 0;
+  }
 }
 
 TEST_F(SessionMapTest, RemovesWhatTheStoreDoesNotHaveAndAddsWhatItHas) {
@@ -144,7 +183,7 @@ TEST_F(SessionMapTest, RemovesWhatTheStoreDoesNotHaveAndAddsWhatItHas) {
   EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::2"), 0u);
   EXPECT_EQ(table.ExpiryOf(layout, 1, "10.51.1.3"), 7u);
   EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::3"), 8u);
-  EXPECT_EQ(table.accounts[3].bytes_up, 100u);
+  EXPECT_EQ(CountedIn(table.accounts[3]).bytes_up, 100u);
 }
 
 TEST_F(SessionMapTest, EndsEntriesThatNoKeyLeadsTo) {
@@ -170,11 +209,11 @@ TEST_F(SessionMapTest, ReusesTheEntryThatWasFreedFirst) {
   Reconcile({});
   uint32_t a = Begin("2001:db8:51:1::a", 9), b = Begin("2001:db8:51:1::b", 9);
   uint32_t c = Begin("2001:db8:51:1::c", 9);
-  table.accounts[b].packets_up = 4;
+  table.accounts[b].up = nx_traffic(4, 0);
   EXPECT_EQ(map.End(1, *ParseKey("2001:db8:51:1::b"), b).packets_up, 4u);
   map.End(1, *ParseKey("2001:db8:51:1::a"), a);
   EXPECT_EQ(Begin("2001:db8:51:1::d", 9), b);
-  EXPECT_EQ(table.accounts[b].packets_up, 0u);
+  EXPECT_EQ(CountedIn(table.accounts[b]).packets_up, 0u);
   EXPECT_EQ(Begin("2001:db8:51:1::e", 9), a);
   EXPECT_EQ(table.entries[c].expires_ns, 9u);
 }
