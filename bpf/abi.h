@@ -23,7 +23,7 @@
  *   fast                                  classifier; narthexd clears bits
  *   held                                  narthexd
  *   fast_due, ledger                      classifier
- *   counters, clock, before_login, sieve  classifier
+ *   counters, clock, ticker, before_login, sieve  classifier
  *   workers                               each worker its own entry
  *   xsks_map                              the kernel, as AF_XDP sockets come and go
  */
@@ -42,7 +42,7 @@
 #define NX_ACCOUNTS_VERSION 2
 /* Raised when the layout or meaning of any pinned map changes, which are then made anew; kept in
  * `abi_version`. Counters are handed over if NX_ACCOUNTS_OF both is the same. */
-#define NX_ABI_VERSION (NX_ACCOUNTS_VERSION << 16 | 6)
+#define NX_ABI_VERSION (NX_ACCOUNTS_VERSION << 16 | 7)
 #define NX_ACCOUNTS_OF(abi_version) ((abi_version) >> 16)
 
 /* ---- bounds ------------------------------------------------------------------------- */
@@ -516,7 +516,19 @@ enum nx_dns_discipline {
 	NX_DNS_ENFORCE,
 };
 
-/* `dns_rules`: array by zone, memory-mapped: what may change while the programs run. */
+/* `clock`: array of one: CLOCK_BOOTTIME as of the last tick. */
+struct nx_clock {
+	__u64 now_ns;
+	__u64 slot;  /* nx_cookie_slot(now_ns) */
+	__u32 now_s; /* now_ns in seconds */
+	__u32 zero;
+};
+NX_ASSERT_SIZE(struct nx_clock, 24);
+
+#define NX_DNS_ROWS 32 /* a power of two, and more than the highest zone */
+
+/* `dns_rules`: array of one, which has a row for each zone, memory-mapped: what may change while the
+ * programs run. */
 struct nx_dns_rules {
 	__u8 learn;	 /* 1: the zone's garden has names */
 	__u8 discipline; /* enum nx_dns_discipline, for clients without a session */

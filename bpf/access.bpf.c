@@ -183,25 +183,30 @@ static long sweep_next(__u32 i, struct sweep *sweep)
 #define SWEEPS_PER_SECOND 2
 
 /* Part of the words in each tick, all of them twice a second. */
-static __always_inline void sweep_fast(struct nx_clock *clk)
+static __always_inline void sweep_fast(struct nx_ticker *ticks)
 {
-	struct sweep sweep = { .first = clk->swept, .now_ns = clk->now_ns };
-	__u32 ticks = 1000000000ull / NX_CLOCK_TICK_NS / SWEEPS_PER_SECOND;
-	__u32 words = fast_words / ticks + 1;
+	struct sweep sweep = { .first = ticks->swept, .now_ns = clock.now_ns };
+	__u32 per_sweep = 1000000000ull / NX_CLOCK_TICK_NS / SWEEPS_PER_SECOND;
+	__u32 words = fast_words / per_sweep + 1;
 
 	bpf_loop(words, sweep_next, &sweep, 0);
-	clk->swept = (sweep.first + words) % fast_words;
+	ticks->swept = (sweep.first + words) % fast_words;
 }
 
-static int tick(void *map, __u32 *key, struct nx_clock *clk)
+static __always_inline void set_clock(void)
 {
 	__u64 now = bpf_ktime_get_boot_ns();
 
-	clk->now_ns = now;
-	clk->now_s = now / 1000000000;
-	clk->slot = nx_cookie_slot(now);
-	sweep_fast(clk);
-	bpf_timer_start(&clk->timer, NX_CLOCK_TICK_NS, 0);
+	clock.now_ns = now;
+	clock.now_s = now / 1000000000;
+	clock.slot = nx_cookie_slot(now);
+}
+
+static int tick(void *map, __u32 *key, struct nx_ticker *ticks)
+{
+	set_clock();
+	sweep_fast(ticks);
+	bpf_timer_start(&ticks->timer, NX_CLOCK_TICK_NS, 0);
 	return 0;
 }
 
@@ -212,17 +217,15 @@ SEC("syscall")
 int start_clock(void *ctx)
 {
 	__u32 zero = 0;
-	struct nx_clock *clk = bpf_map_lookup_elem(&clock, &zero);
+	struct nx_ticker *ticks = bpf_map_lookup_elem(&ticker, &zero);
 
-	if (!clk)
+	if (!ticks)
 		return 1;
-	bpf_timer_init(&clk->timer, &clock, 7 /* CLOCK_BOOTTIME */); /* -EBUSY: it runs already */
-	if (bpf_timer_set_callback(&clk->timer, tick))
+	bpf_timer_init(&ticks->timer, &ticker, 7 /* CLOCK_BOOTTIME */); /* -EBUSY: it runs already */
+	if (bpf_timer_set_callback(&ticks->timer, tick))
 		return 2;
-	clk->now_ns = bpf_ktime_get_boot_ns();
-	clk->now_s = clk->now_ns / 1000000000;
-	clk->slot = nx_cookie_slot(clk->now_ns);
-	return bpf_timer_start(&clk->timer, NX_CLOCK_TICK_NS, 0) ? 3 : 0;
+	set_clock();
+	return bpf_timer_start(&ticks->timer, NX_CLOCK_TICK_NS, 0) ? 3 : 0;
 }
 
 /* Settles the ledger of the CPU that runs it; narthexd runs it on each before it reads accounts. */
@@ -231,13 +234,12 @@ int settle(void *ctx)
 {
 	__u32 zero = 0;
 	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
-	struct nx_clock *clk = read_clock();
 
-	if (!book || !clk)
+	if (!book)
 		return 1;
 	/* The classifier may interrupt: it then counts in the entries itself. */
 	*(volatile __u32 *)&book->settling = 1;
-	settle_ledger(*(volatile __u32 *)&book->count, clk->now_s);
+	settle_ledger(*(volatile __u32 *)&book->count, clock.now_s);
 	*(volatile __u32 *)&book->settling = 0;
 	return 0;
 }

@@ -15,13 +15,7 @@ const volatile struct nx_others others = {};
 const volatile __u8 vlan_dispatch = NX_VLAN_NONE; /* enum nx_vlan_dispatch */
 const volatile __u32 fast_words = 1; /* max_entries of `fast` and `fast_due` */
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct nx_cookie_keys);
-} cookie_keys SEC(".maps");
+struct nx_cookie_keys cookie_keys SEC(".data.cookie_keys");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -38,17 +38,15 @@ struct account {
 /* What an entry says of a packet now. */
 static __always_inline enum standing judge_entry(struct account *a, __u64 expires_ns)
 {
-	const struct nx_clock *clk;
 
 	if (!expires_ns)
 		return STRANGER;
-	clk = read_clock();
-	if (!clk || expires_ns <= clk->now_ns)
+	if (expires_ns <= clock.now_ns)
 		return STRANGER;
-	if (a->session->limits && !open_allowance(&a->allowance, a->session->limits, clk->now_s))
+	if (a->session->limits && !open_allowance(&a->allowance, a->session->limits, clock.now_s))
 		return STRANGER;
 	/* The clock may lag a tick behind the login: by a second, and by another for the 0 that begun is not. */
-	if (a->session->begun && (__u16)(clk->now_s + 2 - a->session->begun) < NX_STICKY_S + 2)
+	if (a->session->begun && (__u16)(clock.now_s + 2 - a->session->begun) < NX_STICKY_S + 2)
 		return FRESH;
 	if (a->session->begun)
 		a->session->begun = 0; /* or it would be fresh again when the seconds come round */
@@ -163,16 +161,13 @@ static __always_inline void note_via(zone_constants zone, const struct nx_flow *
 				     const struct account *a)
 {
 	struct nx_via fresh = { .session = a->index }, *via_row;
-	const struct nx_clock *clk = read_clock();
 	struct nx_key key = {};
 
-	if (!clk)
-		return;
-	fresh.seen_s = clk->now_s;
+	fresh.seen_s = clock.now_s;
 	address_key(&key, zone->zone, flow->client, 128);
 	via_row = bpf_map_lookup_elem(&via, &key);
 	if (via_row && via_row->session == a->index) {
-		via_row->seen_s = clk->now_s;
+		via_row->seen_s = clock.now_s;
 		return;
 	}
 	/* Not exact between CPUs; narthexd counts anew when it deletes what is stale. */
@@ -249,10 +244,8 @@ static __always_inline enum nx_reason charge(struct account *a, __u32 down, cons
 	enum nx_reason reason = UNDECIDED;
 
 	if (a->allowance.limits) {
-		const struct nx_clock *clk = read_clock();
 
-		if (clk)
-			reason = spend(&a->allowance, down, p, clk->now_s);
+		reason = spend(&a->allowance, down, p, clock.now_s);
 	}
 	if (reason == UNDECIDED)
 		note_packet(a->index, down, p->bytes);

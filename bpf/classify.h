@@ -79,10 +79,10 @@ static __always_inline enum nx_reason judge_dhcp(const struct packet *p)
 
 /* RFC 9293 §3.5.2: the RST that a closed port sends. */
 static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct packet *p,
-					    const struct segment *s, const struct nx_clock *clk,
+					    const struct segment *s,
 					    struct reply *reply)
 {
-	if (!before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_RST, clk->now_s))
+	if (!before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_RST, clock.now_s))
 		return NX_REASON_RST_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
@@ -100,19 +100,17 @@ static __always_inline enum nx_reason reset(struct xdp_md *ctx, const struct pac
 	return NX_REASON_RST;
 }
 
-static __always_inline int worker_alive(__u32 queue, const struct nx_clock *clk)
+static __always_inline int worker_alive(__u32 queue)
 {
 	__u32 index = zone_config.worker_base + queue;
 	struct nx_worker *worker = bpf_map_lookup_elem(&workers, &index);
 
 	return worker && queue < NX_MAX_QUEUES &&
-	       (__s64)(clk->now_ns - worker->heartbeat_ns) < (__s64)NX_HEARTBEAT_STALE_NS;
+	       (__s64)(clock.now_ns - worker->heartbeat_ns) < (__s64)NX_HEARTBEAT_STALE_NS;
 }
 
 static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct packet *p,
-						 const struct segment *s,
-						 const struct nx_cookie_keys *secret,
-						 const struct nx_clock *clk, struct reply *reply)
+						 const struct segment *s, struct reply *reply)
 {
 	__u32 mss = parse_mss(ctx, p, s);
 	__u32 mss_class = mss >= NX_FULL_RESPONSE_BYTES ? NX_MSS_FULL : NX_MSS_COMPACT;
@@ -120,13 +118,13 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 
 	if (mss < NX_COMPACT_RESPONSE_BYTES)
 		return NX_REASON_MSS_TOO_SMALL;
-	if (!worker_alive(queue, clk))
+	if (!worker_alive(queue))
 		return NX_REASON_WORKER_STALE;
-	if (!before_login_allows(queue, p, NX_BEFORE_SYN, clk->now_s))
+	if (!before_login_allows(queue, p, NX_BEFORE_SYN, clock.now_s))
 		return NX_REASON_SYN_LIMITED;
 	if (!tcp_checksum_ok(ctx, p, s))
 		return NX_REASON_CHECKSUM;
-	make_syn_ack(reply, nx_cookie_base(secret, &p->flow, clk->slot) | mss_class, bpf_ntohl(s->seq) + 1);
+	make_syn_ack(reply, nx_cookie_base(&cookie_keys, &p->flow, clock.slot) | mss_class, bpf_ntohl(s->seq) + 1);
 	/* The option only where the SYN has room for it: a reply is never the longer one. */
 	if (s->header > sizeof(struct tcphdr))
 		reply->mss = p->flow.ipv6 ? NX_MSS_V6_BYTES : NX_MSS_V4_BYTES;
@@ -134,14 +132,12 @@ static __always_inline enum nx_reason answer_syn(struct xdp_md *ctx, struct pack
 }
 
 static __always_inline enum nx_reason answer_segment(struct xdp_md *ctx, struct packet *p,
-						     const struct segment *s,
-						     const struct nx_cookie_keys *secret,
-						     const struct nx_clock *clk, struct reply *reply)
+						     const struct segment *s, struct reply *reply)
 {
 	__u32 mss_class;
 
-	if (nx_cookie_check(secret, &p->flow, clk->slot, bpf_ntohl(s->ack), &mss_class) == NX_COOKIE_INVALID)
-		return reset(ctx, p, s, clk, reply);
+	if (nx_cookie_check(&cookie_keys, &p->flow, clock.slot, bpf_ntohl(s->ack), &mss_class) == NX_COOKIE_INVALID)
+		return reset(ctx, p, s, reply);
 	if (s->payload)
 		return NX_REASON_REQUEST;
 	if (!(s->flags & TCP_FIN))
@@ -188,13 +184,11 @@ static __always_inline int is_to_group(const struct packet *p)
 }
 
 static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packet *p,
-						const struct nx_dns_rules *rules,
-						const struct nx_clock *clk, struct reply *reply)
+						const struct nx_dns_rules *rules, struct reply *reply)
 {
 	struct segment s = {};
-	const struct nx_cookie_keys *secret;
 	enum nx_reason reason = parse_tcp(p, &s);
-	__u32 zero = 0, kind;
+	__u32 kind;
 
 	if (reason != PARSED)
 		return reason;
@@ -204,17 +198,14 @@ static __always_inline enum nx_reason judge_tcp(struct xdp_md *ctx, struct packe
 	if (kind != TCP_SYN && (kind & ~TCP_FIN) != TCP_ACK)
 		return (kind & (TCP_SYN | TCP_RST)) == TCP_RST ? NX_REASON_RST_RECEIVED
 								       : NX_REASON_TCP_FLAGS;
-	secret = bpf_map_lookup_elem(&cookie_keys, &zero);
-	if (!secret)
-		return NX_REASON_WORKER_STALE;
-	if (kind == TCP_SYN && answer_is_unread(&zone_config, &p->flow, rules, clk))
+	if (kind == TCP_SYN && answer_is_unread(&zone_config, &p->flow, rules))
 		return NX_REASON_ANSWER_UNREAD;
 	if (!is_intercepted(p->flow.server_port))
-		return zone_config.reject & NX_REJECT_TCP ? reset(ctx, p, &s, clk, reply)
+		return zone_config.reject & NX_REJECT_TCP ? reset(ctx, p, &s, reply)
 							  : NX_REASON_TCP_DROPPED;
 	if (kind == TCP_SYN)
-		return answer_syn(ctx, p, &s, secret, clk, reply);
-	return answer_segment(ctx, p, &s, secret, clk, reply);
+		return answer_syn(ctx, p, &s, reply);
+	return answer_segment(ctx, p, &s, reply);
 }
 
 /*
@@ -226,20 +217,16 @@ static __always_inline enum nx_reason judge_sticky(struct xdp_md *ctx, struct pa
 						   struct reply *reply)
 {
 	struct segment s = {};
-	const struct nx_cookie_keys *secret;
-	const struct nx_clock *clk;
-	__u32 zero = 0, mss_class;
+	__u32 mss_class;
 
 	if (parse_network(ctx, p) != PARSED || p->protocol != IPPROTO_TCP ||
 	    parse_ports(p) != PARSED || !is_intercepted(p->flow.server_port) ||
 	    parse_tcp(p, &s) != PARSED || (s.flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK)
 		return UNDECIDED;
-	clk = bpf_map_lookup_elem(&clock, &zero);
-	secret = bpf_map_lookup_elem(&cookie_keys, &zero);
-	if (!clk || !secret || nx_cookie_check(secret, &p->flow, clk->slot, bpf_ntohl(s.ack),
+	if (nx_cookie_check(&cookie_keys, &p->flow, clock.slot, bpf_ntohl(s.ack),
 						       &mss_class) == NX_COOKIE_INVALID)
 		return UNDECIDED;
-	return answer_segment(ctx, p, &s, secret, clk, reply);
+	return answer_segment(ctx, p, &s, reply);
 }
 
 static __always_inline int is_icmp(const struct packet *p)
@@ -249,15 +236,14 @@ static __always_inline int is_icmp(const struct packet *p)
 
 /* QUIC first of all: refused, so that the client turns to TCP at once. */
 static __always_inline enum nx_reason judge_udp(const struct xdp_md *ctx, const struct packet *p,
-						const struct nx_dns_rules *rules,
-						const struct nx_clock *clk)
+						const struct nx_dns_rules *rules)
 {
-	if (answer_is_unread(&zone_config, &p->flow, rules, clk))
+	if (answer_is_unread(&zone_config, &p->flow, rules))
 		return NX_REASON_ANSWER_UNREAD;
 	if (!(zone_config.reject & NX_REJECT_UDP) || p->options ||
 	    is_martian_destination(&p->flow) || is_to_group(p) || !udp_refusal_fits(p))
 		return NX_REASON_UDP;
-	return before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_ICMP, clk->now_s)
+	return before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_ICMP, clock.now_s)
 		       ? NX_REASON_UDP_REFUSED
 		       : NX_REASON_ICMP_LIMITED;
 }
@@ -272,11 +258,8 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 					    struct reply *reply)
 {
 	const struct nx_dns_rules *rules = dns_rules_of(p->flow.zone);
-	const struct nx_clock *clk = read_clock();
 	enum nx_reason reason = judge_neighbour(p);
 
-	if (!rules || !clk)
-		return UNDECIDED; /* cannot be */
 	if (reason != UNDECIDED)
 		return reason;
 	reason = judge_dhcp(p);
@@ -284,21 +267,21 @@ static __always_inline enum nx_reason judge(struct xdp_md *ctx, struct packet *p
 		return reason;
 	if (!is_client(&zone_config, &p->flow, p->in_pools))
 		return NX_REASON_MARTIAN;
-	if (in_garden(&p->flow, p->protocol, rules, clk))
+	if (in_garden(&p->flow, p->protocol, rules))
 		reason = NX_REASON_GARDEN;
 	else if (has_ports(p) && is_resolver(&zone_config, &p->flow))
-		reason = judge_dns(ctx, p, rules, clk);
+		reason = judge_dns(ctx, p, rules);
 	else
 		reason = UNDECIDED;
 	if (reason == NX_REASON_GARDEN && is_icmp(p) &&
-	    !before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_ICMP, clk->now_s))
+	    !before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_ICMP, clock.now_s))
 		return NX_REASON_ICMP_LIMITED;
 	if (reason != UNDECIDED) /* options could route it past the destination that was judged */
 		return p->options ? NX_REASON_EXTENSION_HEADERS : reason;
 	if (p->protocol == IPPROTO_TCP)
-		return judge_tcp(ctx, p, rules, clk, reply);
+		return judge_tcp(ctx, p, rules, reply);
 	if (p->protocol == IPPROTO_UDP)
-		return judge_udp(ctx, p, rules, clk);
+		return judge_udp(ctx, p, rules);
 	if (is_icmp(p))
 		return NX_REASON_ICMP;
 	return NX_REASON_IP_PROTOCOL;

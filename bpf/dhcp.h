@@ -34,14 +34,13 @@ static __always_inline void note_dhcp_question(zone_constants zone, const struct
 {
 	struct nx_dhcp_question question = {};
 	__s64 transaction = dhcp_transaction(p);
-	const struct nx_clock *clk = read_clock();
 	const struct ethhdr *eth = p->data;
 	struct nx_dhcp_client client;
 
-	if (!clk || transaction < 0 || (void *)(eth + 1) > p->data_end)
+	if (transaction < 0 || (void *)(eth + 1) > p->data_end)
 		return;
 	question.id = transaction;
-	question.at_s = clk->now_s;
+	question.at_s = clock.now_s;
 	name_dhcp_client(&client, p, zone, eth->h_source);
 	bpf_map_update_elem(&dhcp_asked, &client, &question, BPF_ANY);
 }
@@ -50,16 +49,15 @@ static __always_inline void note_dhcp_question(zone_constants zone, const struct
 static __always_inline int is_dhcp_answer(zone_constants zone, const struct packet *p)
 {
 	const struct nx_dhcp_question *question;
-	const struct nx_clock *clk = read_clock();
 	const struct ethhdr *eth = p->data;
 	struct nx_dhcp_client client;
 
-	if (!clk || (void *)(eth + 1) > p->data_end)
+	if ((void *)(eth + 1) > p->data_end)
 		return 0;
 	name_dhcp_client(&client, p, zone, eth->h_dest);
 	question = bpf_map_lookup_elem(&dhcp_asked, &client);
 	return question && question->id == dhcp_transaction(p) &&
-	       clk->now_s - question->at_s <= NX_DHCP_S;
+	       clock.now_s - question->at_s <= NX_DHCP_S;
 }
 
 #endif /* NARTHEX_BPF_DHCP_H */

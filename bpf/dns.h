@@ -62,28 +62,27 @@ static __always_inline int query_is_orderly(struct xdp_md *ctx, const struct pac
 	       (name & 0xff) <= rules->max_label;
 }
 
-static __always_inline int is_offender(const struct nx_flow *flow, const struct nx_clock *clk)
+static __always_inline int is_offender(const struct nx_flow *flow)
 {
 	struct nx_key key = {};
 	const __u32 *until_s;
 
 	dns_client_key(&key, flow, shortest_key_length(&zone_config));
 	until_s = bpf_map_lookup_elem(&dns_offenders, &key);
-	return until_s && *until_s > clk->now_s;
+	return until_s && *until_s > clock.now_s;
 }
 
 /* Of a packet to a resolver, UDP or TCP. */
 static __always_inline enum nx_reason judge_dns(struct xdp_md *ctx, const struct packet *p,
-						const struct nx_dns_rules *rules,
-						const struct nx_clock *clk)
+						const struct nx_dns_rules *rules)
 {
 	enum nx_reason reason;
 
-	if (!before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_DNS, clk->now_s))
+	if (!before_login_allows(ctx->rx_queue_index, p, NX_BEFORE_DNS, clock.now_s))
 		return NX_REASON_DNS_LIMITED;
 	if (rules->discipline == NX_DNS_OFF)
 		return NX_REASON_DNS;
-	if (is_offender(&p->flow, clk))
+	if (is_offender(&p->flow))
 		reason = NX_REASON_DNS_TUNNEL;
 	else if (p->protocol == IPPROTO_UDP && !query_is_orderly(ctx, p, rules))
 		reason = NX_REASON_DNS_REFUSED;

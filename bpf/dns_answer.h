@@ -14,13 +14,12 @@ static __always_inline void copy_answer(struct xdp_md *ctx, zone_constants zone,
 					const struct packet *p, struct nx_dns_rules *rules)
 {
 	__u32 message = p->l4 + UDP_HEADER_BYTES;
-	const struct nx_clock *clk = read_clock();
 	__u64 bytes = p->end - message, copied;
 	struct nx_unread unread = {};
 	struct nx_dns_answer *answer;
 	struct nx_key client = {};
 
-	if (!clk || bytes < DNS_HEADER_BYTES)
+	if (bytes < DNS_HEADER_BYTES)
 		return;
 	answer = bpf_ringbuf_reserve(&dns_answers, sizeof(*answer), 0);
 	if (!answer) {
@@ -36,7 +35,7 @@ static __always_inline void copy_answer(struct xdp_md *ctx, zone_constants zone,
 		bpf_ringbuf_discard(answer, 0);
 		return;
 	}
-	unread.at_ns = clk->now_ns;
+	unread.at_ns = clock.now_ns;
 	unread.number = bpf_get_prandom_u32();
 	dns_client_key(&client, &p->flow, shortest_key_length(zone));
 	answer->client = client;
@@ -55,7 +54,7 @@ static __always_inline enum nx_reason judge_answer(struct xdp_md *ctx, zone_cons
 {
 	struct nx_dns_rules *rules = dns_rules_of(zone->zone);
 
-	if (p->protocol != IPPROTO_UDP || !rules)
+	if (p->protocol != IPPROTO_UDP)
 		return NX_REASON_DOWNLINK_DNS;
 	if (rules->learn || rules->discipline != NX_DNS_OFF)
 		copy_answer(ctx, zone, p, rules);

@@ -17,7 +17,7 @@ static __always_inline void dns_client_key(struct nx_key *key, const struct nx_f
 
 /* Does narthexd still read the answer that may have named the server? */
 static __always_inline int answer_is_unread(zone_constants zone, const struct nx_flow *flow,
-					    const struct nx_dns_rules *rules, const struct nx_clock *clk)
+					    const struct nx_dns_rules *rules)
 {
 	const struct nx_unread *unread;
 	struct nx_key key = {};
@@ -26,7 +26,7 @@ static __always_inline int answer_is_unread(zone_constants zone, const struct nx
 		return 0;
 	dns_client_key(&key, flow, shortest_key_length(zone));
 	unread = bpf_map_lookup_elem(&dns_unread, &key);
-	return unread && clk->now_ns - unread->at_ns < NX_UNREAD_NS;
+	return unread && clock.now_ns - unread->at_ns < NX_UNREAD_NS;
 }
 
 #endif /* NARTHEX_BPF_DNS_CLIENT_H */

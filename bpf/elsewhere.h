@@ -28,27 +28,25 @@ struct owner {
 	__u32 zone;
 };
 
-static __always_inline int is_live(__u32 index, const struct nx_clock *clk)
+static __always_inline int is_live(__u32 index)
 {
 	const struct nx_session *session = session_at(index);
 
-	return session && session->expires_ns > clk->now_ns;
+	return session && session->expires_ns > clock.now_ns;
 }
 
-static __always_inline int owns_key(struct owner *owner, const struct nx_key *key,
-				    const struct nx_clock *clk)
+static __always_inline int owns_key(struct owner *owner, const struct nx_key *key)
 {
 	const __u32 *index = bpf_map_lookup_elem(&keys, key);
 
-	if (!index || !is_live(*index, clk))
+	if (!index || !is_live(*index))
 		return 0;
 	owner->session = *index;
 	owner->zone = key->zone;
 	return 1;
 }
 
-static __always_inline void find_pool_owner(struct owner *owner, const __u8 *mapped,
-					    const struct nx_clock *clk)
+static __always_inline void find_pool_owner(struct owner *owner, const __u8 *mapped)
 {
 	__be32 network;
 	__u32 addr;
@@ -63,7 +61,7 @@ static __always_inline void find_pool_owner(struct owner *owner, const __u8 *map
 			return;
 		if (offset >= other->pool.count)
 			continue;
-		if (!is_live(other->pool.session + offset, clk))
+		if (!is_live(other->pool.session + offset))
 			return;
 		owner->session = other->pool.session + offset;
 		owner->zone = other->zone;
@@ -71,8 +69,7 @@ static __always_inline void find_pool_owner(struct owner *owner, const __u8 *map
 	}
 }
 
-static __always_inline void find_prefix_owner(struct owner *owner, const __u8 *addr,
-					      const struct nx_clock *clk)
+static __always_inline void find_prefix_owner(struct owner *owner, const __u8 *addr)
 {
 	__u64 a[2];
 
@@ -91,15 +88,14 @@ static __always_inline void find_prefix_owner(struct owner *owner, const __u8 *a
 			if (n >= other->key_length_count)
 				return;
 			address_key(&key, other->zone, addr, other->key_lengths[n]);
-			if (owns_key(owner, &key, clk))
+			if (owns_key(owner, &key))
 				return;
 		}
 		return;
 	}
 }
 
-static __always_inline void find_mac_owner(struct owner *owner, const __u8 *mac,
-					   const struct nx_clock *clk)
+static __always_inline void find_mac_owner(struct owner *owner, const __u8 *mac)
 {
 	for (__u32 i = 0; i < NX_MAX_ZONES; i++) {
 		struct nx_key key = { .kind = NX_KEY_MAC, .prefix_len = 48 };
@@ -108,7 +104,7 @@ static __always_inline void find_mac_owner(struct owner *owner, const __u8 *mac,
 			return;
 		key.zone = others.mac_zones[i];
 		__builtin_memcpy(key.addr, mac, ETH_ALEN);
-		if (owns_key(owner, &key, clk))
+		if (owns_key(owner, &key))
 			return;
 	}
 }
@@ -128,23 +124,22 @@ static __always_inline int report_is_due(__u32 session, __u32 now_s)
 __noinline int report_sighting(const struct sighting *seen)
 {
 	struct owner owner = { .session = -1 };
-	const struct nx_clock *clk = read_clock();
 	struct nx_event *event;
 
-	if (!seen || !clk)
+	if (!seen)
 		return 0;
 	if (seen->by_address && seen->ipv6)
-		find_prefix_owner(&owner, seen->addr, clk);
+		find_prefix_owner(&owner, seen->addr);
 	else if (seen->by_address)
-		find_pool_owner(&owner, seen->addr, clk);
+		find_pool_owner(&owner, seen->addr);
 	if (owner.session < 0)
-		find_mac_owner(&owner, seen->mac, clk);
-	if (owner.session < 0 || !report_is_due(owner.session, clk->now_s))
+		find_mac_owner(&owner, seen->mac);
+	if (owner.session < 0 || !report_is_due(owner.session, clock.now_s))
 		return 0;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return 0;
-	event->at_ns = clk->now_ns;
+	event->at_ns = clock.now_ns;
 	event->kind = NX_EVENT_ELSEWHERE;
 	event->session = owner.session;
 	event->was = NX_WHERE(owner.zone, 0, 0);
@@ -158,12 +153,9 @@ __noinline int report_sighting(const struct sighting *seen)
 
 static __always_inline int may_look(void)
 {
-	const struct nx_clock *clk = read_clock();
 
-	if (!clk)
-		return 0;
-	if (sightings_s != clk->now_s) {
-		sightings_s = clk->now_s;
+	if (sightings_s != clock.now_s) {
+		sightings_s = clock.now_s;
 		sightings = 0;
 	}
 	return sightings++ < NX_ELSEWHERE_PER_SECOND;

@@ -81,14 +81,11 @@ static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 	__u32 zero = 0, count;
 	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
 	struct nx_ledger_entry *entry;
-	struct nx_clock *clk;
 
 	if (!book)
 		return;
 	if (book->settling) {
-		clk = read_clock();
-		if (clk)
-			count_packets(index | down, 1, bytes, clk->now_s);
+		count_packets(index | down, 1, bytes, clock.now_s);
 		return;
 	}
 	count = book->count;
@@ -105,8 +102,7 @@ static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 	book->count = ++count;
 	if (count < NX_LEDGER_ENTRIES)
 		return;
-	clk = read_clock();
-	settle_ledger(count, clk ? clk->now_s : 0);
+	settle_ledger(count, clock.now_s);
 }
 
 #endif /* NARTHEX_BPF_LEDGER_H */

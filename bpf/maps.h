@@ -131,13 +131,8 @@ struct {
 	__type(value, struct nx_learned);
 } learned SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, NX_MAX_ZONES + 1);
-	__type(key, __u32);
-	__type(value, struct nx_dns_rules);
-} dns_rules SEC(".maps");
+struct nx_dns_rules dns_rules[NX_DNS_ROWS] SEC(".data.dns_rules");
+_Static_assert(NX_DNS_ROWS > NX_MAX_ZONES, "zones would share their rules");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -173,20 +168,24 @@ struct {
 } counters SEC(".maps");
 _Static_assert(NX_REASON_COUNT <= 64, "counters too small");
 
-/* The coarse clock. Its timer ticks on while the map is pinned, whoever started it. */
-struct nx_clock {
+/*
+ * A variable in a section of its own is a map for libbpf, shared and pinned like the others, which programs read
+ * without looking it up.
+ */
+struct nx_clock clock SEC(".data.clock");
+
+/* The clock's timer, which ticks on while the map is pinned, whoever started it. */
+struct nx_ticker {
 	struct bpf_timer timer;
-	__u64 now_ns; /* CLOCK_BOOTTIME */
-	__u64 slot;   /* nx_cookie_slot(now_ns) */
-	__u32 swept;  /* word of `fast` where the next tick goes on */
-	__u32 now_s;  /* now_ns in seconds */
+	__u32 swept; /* word of `fast` where the next tick goes on */
+	__u32 zero;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct nx_clock);
-} clock SEC(".maps");
+	__type(value, struct nx_ticker);
+} ticker SEC(".maps");
 
 #endif /* NARTHEX_BPF_MAPS_H */

@@ -11,17 +11,16 @@
 static __always_inline void raise_event(const struct packet *p, struct nx_place *place,
 					enum nx_event_kind kind, __u32 session, __u32 is)
 {
-	const struct nx_clock *clk = read_clock();
 	const struct ethhdr *eth = p->data;
 	struct nx_event *event;
 
-	if (!clk || place->alarm_s == clk->now_s || (void *)(eth + 1) > p->data_end)
+	if (place->alarm_s == clock.now_s || (void *)(eth + 1) > p->data_end)
 		return;
-	place->alarm_s = clk->now_s;
+	place->alarm_s = clock.now_s;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event)
 		return;
-	event->at_ns = clk->now_ns;
+	event->at_ns = clock.now_ns;
 	event->kind = kind;
 	event->session = session;
 	event->was = place->where;

@@ -73,11 +73,10 @@ __u32 neighbour_seen[NEIGHBOUR_SLOTS];
 static __always_inline int neighbour_is_due(__u32 next_hop)
 {
 	__u32 *seen = &neighbour_seen[next_hop * 0x9e3779b1 >> 16 & (NEIGHBOUR_SLOTS - 1)];
-	const struct nx_clock *clk = read_clock();
 
-	if (!clk || clk->now_s - *seen < NX_NEIGHBOUR_S)
+	if (clock.now_s - *seen < NX_NEIGHBOUR_S)
 		return 0;
-	*seen = clk->now_s;
+	*seen = clock.now_s;
 	return 1;
 }
 
@@ -147,18 +146,17 @@ static __always_inline const struct hop *find_hop_ipv4(struct xdp_md *ctx, const
 						       __u32 bytes, const struct way *way)
 {
 	const void *data_end = (void *)(long)ctx->data_end;
-	const struct nx_clock *clk = read_clock();
 	struct bpf_fib_lookup *route;
 	__u32 slot, zero = 0;
 	struct hop *hop;
 
-	if ((const void *)(ip + 1) > data_end || !clk || !is_forwardable_ipv4(ip, bytes))
+	if ((const void *)(ip + 1) > data_end || !is_forwardable_ipv4(ip, bytes))
 		return 0;
 	slot = ip->daddr * 0x9e3779b1 >> (32 - HOP_BITS);
 	hop = bpf_map_lookup_elem(&hops, &slot);
 	if (!hop)
 		return 0;
-	if (hop->asked_ns == clk->now_ns && hop->destination == ip->daddr && hop->tos == ip->tos &&
+	if (hop->asked_ns == clock.now_ns && hop->destination == ip->daddr && hop->tos == ip->tos &&
 	    hop->from == way->in->via && bytes <= hop->mtu)
 		return hop;
 	route = bpf_map_lookup_elem(&routes, &zero);
@@ -179,8 +177,8 @@ static __always_inline const struct hop *find_hop_ipv4(struct xdp_md *ctx, const
 	hop->destination = ip->daddr;
 	hop->tos = ip->tos;
 	hop->from = way->in->via;
-	if (clk->now_ns < routes_plain_until_ns)
-		hop->asked_ns = clk->now_ns;
+	if (clock.now_ns < routes_plain_until_ns)
+		hop->asked_ns = clock.now_ns;
 	return hop;
 }
 

@@ -52,7 +52,6 @@ static __always_inline enum nx_reason judge_reply(struct xdp_md *ctx, zone_const
 						  struct packet *p)
 {
 	const struct nx_dns_rules *rules = dns_rules_of(p->flow.zone);
-	const struct nx_clock *clk = read_clock();
 
 	turn(&p->flow); /* back: the ports are read as they stand in the packet */
 	if (parse_network(ctx, p) != PARSED)
@@ -66,7 +65,7 @@ static __always_inline enum nx_reason judge_reply(struct xdp_md *ctx, zone_const
 	if ((p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP) &&
 	    is_resolver(zone, &p->flow))
 		return judge_answer(ctx, zone, p);
-	if (rules && clk && in_garden(&p->flow, p->protocol, rules, clk))
+	if (in_garden(&p->flow, p->protocol, rules))
 		return NX_REASON_DOWNLINK_GARDEN;
 	return NX_REASON_UNSOLICITED;
 }

@@ -26,13 +26,6 @@ static __always_inline struct nx_account *account_at(__u32 index)
 	return bpf_map_lookup_elem(&accounts, &index);
 }
 
-static __always_inline struct nx_clock *read_clock(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&clock, &zero);
-}
-
 /* The last 64 bits of the mask of a prefix of `length` bits, 64 to 128. */
 static __always_inline __u64 prefix_mask(__u8 length)
 {
@@ -153,7 +146,10 @@ static __always_inline int is_resolver(zone_constants zone, const struct nx_flow
 
 static __always_inline struct nx_dns_rules *dns_rules_of(__u32 zone)
 {
-	return bpf_map_lookup_elem(&dns_rules, &zone);
+	__u64 row = zone;
+
+	asm volatile("%0 &= %1" : "+r"(row) : "i"(NX_DNS_ROWS - 1)); /* which no zone reaches */
+	return &dns_rules[row];
 }
 
 static __always_inline int admits(const struct nx_garden *entry, __u8 protocol, __u16 port)
@@ -173,7 +169,7 @@ static __always_inline int admits(const struct nx_garden *entry, __u8 protocol, 
 
 /* Was the server's address answered for a name of the garden? */
 static __always_inline int in_learned(const struct nx_flow *flow, __u8 protocol, __u16 port,
-				      const struct nx_dns_rules *rules, const struct nx_clock *clk)
+				      const struct nx_dns_rules *rules)
 {
 	const struct nx_learned *entry;
 	struct nx_key key = {};
@@ -182,7 +178,7 @@ static __always_inline int in_learned(const struct nx_flow *flow, __u8 protocol,
 		return 0;
 	address_key(&key, flow->zone, flow->server, 128);
 	entry = bpf_map_lookup_elem(&learned, &key);
-	return entry && entry->until_s > clk->now_s && admits(&entry->open, protocol, port);
+	return entry && entry->until_s > clock.now_s && admits(&entry->open, protocol, port);
 }
 
 /* May something near the server be in a garden? */
@@ -200,7 +196,7 @@ static __always_inline int is_near_garden(const struct nx_flow *flow)
 
 /* Does the garden of the flow's zone admit its server, protocol and port? */
 static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol,
-				     const struct nx_dns_rules *rules, const struct nx_clock *clk)
+				     const struct nx_dns_rules *rules)
 {
 	struct nx_garden_key key = { .prefix_len = NX_GARDEN_PREFIX_BASE + 128, .zone = flow->zone };
 	__u16 port = bpf_ntohs(flow->server_port);
@@ -212,7 +208,7 @@ static __always_inline int in_garden(const struct nx_flow *flow, __u8 protocol,
 	entry = bpf_map_lookup_elem(&garden, &key);
 	if (entry && admits(entry, protocol, port))
 		return 1;
-	return in_learned(flow, protocol, port, rules, clk);
+	return in_learned(flow, protocol, port, rules);
 }
 
 #endif /* NARTHEX_BPF_ZONE_H */

@@ -48,7 +48,7 @@ Result<std::vector<std::pair<nx_key, nx_learned>>> BpfLearnedTable::All() {
 
 Result<std::unique_ptr<BpfDnsTable>> BpfDnsTable::Over(const PinnedMaps& maps) {
   auto table = std::make_unique<BpfDnsTable>();
-  auto rules = Mapping::Of(maps.Descriptor("dns_rules"), sizeof(nx_dns_rules) * (NX_MAX_ZONES + 1));
+  auto rules = Mapping::Of(maps.Descriptor("dns_rules"), sizeof(nx_dns_rules) * NX_DNS_ROWS);
   if (!rules) return Fail(rules.error());
   table->rules_ = std::move(*rules);
   table->unread_fd_ = maps.Descriptor("dns_unread");

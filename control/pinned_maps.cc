@@ -20,17 +20,23 @@ namespace narthex {
 namespace {
 
 constexpr const char* kSharedMaps[] = {
-    "sessions",    "fast",         "fast_due",      "ledger",       "keys",       "via",
-    "limits",      "policies",     "places",        "before_login", "garden",     "cookie_keys",
-    "events",      "clock",        "workers",       "counters",     "learned",    "dns_rules",
-    "dns_answers", "dns_unread",   "dns_offenders", "elsewhere",    "dhcp_asked", "held",
-    "accounts",    "garden_blocks"};
+    "sessions",    "fast",          "fast_due",      "ledger",       "keys",       "via",
+    "limits",      "policies",      "places",        "before_login", "garden",     "cookie_keys",
+    "events",      "clock",         "workers",       "counters",     "learned",    "dns_rules",
+    "dns_answers", "dns_unread",    "dns_offenders", "elsewhere",    "dhcp_asked", "held",
+    "accounts",    "garden_blocks", "ticker"};
 // Their contents depend on the order of zones and pools.
 constexpr std::array<std::string_view, 18> kLaidOut = {
     "sessions",      "fast",      "fast_due",   "ledger",  "keys",      "via",
     "limits",        "places",    "garden",     "learned", "dns_rules", "dns_unread",
     "dns_offenders", "elsewhere", "dhcp_asked", "held",    "accounts",  "garden_blocks"};
 constexpr char kAbiVersion[] = "abi_version";
+
+// A map, or a variable in a section of its own.
+bpf_map* FindMap(const bpf_object* object, const std::string& name) {
+  bpf_map* map = bpf_object__find_map_by_name(object, name.c_str());
+  return map != nullptr ? map : bpf_object__find_map_by_name(object, (".data." + name).c_str());
+}
 
 bool IsLaidOut(std::string_view name) {
   return std::find(kLaidOut.begin(), kLaidOut.end(), name) != kLaidOut.end();
@@ -133,7 +139,7 @@ Outcome PinnedMaps::Offer(bpf_object* object) {
     accounts_matched_ = NX_ACCOUNTS_OF(abi) == NX_ACCOUNTS_VERSION;
   }
   for (const char* name : kSharedMaps) {
-    bpf_map* map = bpf_object__find_map_by_name(object, name);
+    bpf_map* map = FindMap(object, name);
     if (map == nullptr && first_) return Fail(fmt::format("the classifier has no map '{}'", name));
     if (map == nullptr) continue;
     if (uint32_t entries = EntriesOf(name, layout_)) bpf_map__set_max_entries(map, entries);
@@ -164,8 +170,7 @@ Outcome PinnedMaps::Adopt(bpf_object* object) {
   // `keys` or `garden` alone may be unfit while `sessions` fits: keys are rebuilt then, too.
   for (const char* name : kSharedMaps) {
     SharedMap& shared = maps_[name];
-    if (!shared.fd)
-      shared.fd = Fd::Duplicate(bpf_map__fd(bpf_object__find_map_by_name(object, name)));
+    if (!shared.fd) shared.fd = Fd::Duplicate(bpf_map__fd(FindMap(object, name)));
   }
   LIBBPF_OPTS(bpf_map_create_opts, options);
   abi_version_ = Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "nx_abi_version", 4, 4, 1, &options));

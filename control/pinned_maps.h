@@ -60,8 +60,8 @@ class PinnedMaps {
   int Descriptor(const std::string& name) const { return maps_.at(name).fd.get(); }
   // No program has used it yet: this start made it. Before PinNew.
   bool IsNew(const std::string& name) const { return !maps_.at(name).pinned; }
-  // The `clock` was pinned already: it ticks for the programs that are attached.
-  bool HadClock() const { return maps_.at("clock").pinned; }
+  // The clock's timer was pinned already: it ticks for the programs that are attached.
+  bool HadClock() const { return maps_.at("ticker").pinned; }
   // The `sessions` map which this start replaces, if the store knows its order; or -1.
   int ReplacedSessions() const;
   // `accounts`, `limits` or `ledger` that go with it; or -1.

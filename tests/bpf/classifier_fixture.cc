@@ -21,11 +21,19 @@ void ShareMaps(bpf_object* from, bpf_object* to) {
   bpf_map* map;
   bpf_object__for_each_map(map, to) {
     bpf_map* shared = bpf_object__find_map_by_name(from, bpf_map__name(map));
-    if (shared == nullptr || bpf_map__is_internal(map)) continue;
+    const bool own =
+        bpf_map__is_internal(map) && !std::string_view(bpf_map__name(map)).starts_with(".data.");
+    if (shared == nullptr || own) continue;
     ASSERT_EQ(bpf_map__reuse_fd(map, bpf_map__fd(shared)), 0);
   }
 }
 }  // namespace
+
+void SetClock(nx_clock& clock, uint64_t now_ns) {
+  clock.now_ns = now_ns;
+  clock.slot = nx_cookie_slot(now_ns);
+  clock.now_s = static_cast<uint32_t>(now_ns / kSecond);
+}
 
 uint64_t BootNow() {
   timespec now{};
@@ -158,8 +166,7 @@ void ClassifierFixture::Load(Options options) {
 
   for (auto& key : keys_.key)
     key[0] = 0x0706050403020100 + (&key - keys_.key), key[1] = 0x0f0e0d0c0b0a0908;
-  uint32_t zero = 0;
-  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.cookie_keys), &zero, &keys_, 0), 0);
+  skeleton_->data_cookie_keys->cookie_keys = keys_;
   LIBBPF_OPTS(bpf_test_run_opts, run);
   ASSERT_EQ(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.start_clock), &run), 0);
   ASSERT_EQ(run.retval, 0u);
@@ -288,6 +295,13 @@ void ClassifierFixture::Authorise(const std::string& address, uint64_t expires_n
   if (begun_s) session.begun = nx_begun(begun_s);
   SetEntry(slot, session);
   if (address.find(':') == std::string::npos) ClearFast(address);
+}
+
+void ClassifierFixture::StopClock() {
+  const uint32_t zero = 0;
+  const std::vector<char> none(bpf_map__value_size(skeleton_->maps.ticker));
+  // A timer that is overwritten ends.
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.ticker), &zero, none.data(), 0), 0);
 }
 
 void ClassifierFixture::Settle() {

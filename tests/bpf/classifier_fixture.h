@@ -28,6 +28,9 @@ nx_key AddressKey(const std::string& address, uint8_t bits);
 nx_key MacKey(const Mac& mac);
 nx_key LineKey(uint16_t outer, uint16_t inner = 0);
 
+// `now_ns`: CLOCK_BOOTTIME. A clock whose timer ticks goes on from it, by the real time.
+void SetClock(nx_clock& clock, uint64_t now_ns);
+
 // Whether the classifier looks at a pool entry: map `held`.
 void SetHeldBit(int held_fd, uint32_t slot, bool held);
 // The /16 of a v4-mapped address: whether the programs look for it in the gardens.
@@ -97,6 +100,7 @@ class ClassifierFixture : public ::testing::Test {
   void SetPlace(uint32_t slot, const nx_place& place);
   std::vector<nx_event> Events();  // since the last call
   void Settle();
+  void StopClock();
   bool IsFast(const std::string& address);
   void ClearFast(const std::string& address);
   void AddGarden(const std::string& prefix, int bits, std::vector<nx_port_range> ranges);

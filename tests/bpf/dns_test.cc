@@ -17,16 +17,8 @@ constexpr char kResolver[] = "198.51.100.53";
 
 class Dns : public ClassifierFixture {
  protected:
-  void SetRules(nx_dns_rules rules) {
-    uint32_t zone = kZone;
-    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.dns_rules), &zone, &rules, 0), 0);
-  }
-  nx_dns_rules Rules() {
-    uint32_t zone = kZone;
-    nx_dns_rules rules = {};
-    EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.dns_rules), &zone, &rules), 0);
-    return rules;
-  }
+  void SetRules(nx_dns_rules rules) { skeleton_->data_dns_rules->dns_rules[kZone] = rules; }
+  nx_dns_rules Rules() { return skeleton_->data_dns_rules->dns_rules[kZone]; }
   void Learn(const std::string& address, uint32_t until_s, std::vector<nx_port_range> ranges) {
     nx_key key = AddressKey(address, 128);
     nx_learned row = {};

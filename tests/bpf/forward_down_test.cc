@@ -63,7 +63,7 @@ class ForwardDown : public ::testing::Test {
     Authorise();
   }
 
-  void SetClock() { StopClock(bpf_map__fd(skeleton_->maps.clock), BootNow()); }
+  void SetClock() { test::SetClock(skeleton_->data_clock->clock, BootNow()); }
   // As the classifier of the access interface notes it, of a question whose answer holds kBody.
   void AskForDhcp(const Mac& mac) {
     nx_dhcp_client client = {.mac = {}, .zone = kZone, .ipv6 = 0};

@@ -17,7 +17,8 @@ class KeptRoutes : public ForwardUp {
   }
   void NextTick() {
     now_ns_ = std::max<uint64_t>(BootNow(), now_ns_ + NX_CLOCK_TICK_NS);
-    StopClock(bpf_map__fd(skeleton_->maps.clock), now_ns_);
+    StopClock();
+    SetClock(skeleton_->data_clock->clock, now_ns_);
   }
   void CloseTheWayOut() { skeleton_->bss->ports.uplinks[0] = {}; }
 

@@ -59,18 +59,6 @@ nx_port Port(const char* name, const Mac& mac) {
   return port;
 }
 
-void StopClock(int clock_fd, uint64_t now_ns) {
-  struct {
-    char timer[16];  // overwritten, it ends
-    uint64_t now_ns, slot;
-    uint32_t swept, now_s;
-  } clock = {};
-  clock.now_ns = now_ns;
-  clock.now_s = static_cast<uint32_t>(now_ns / kSecond);
-  uint32_t zero = 0;
-  ASSERT_EQ(bpf_map_update_elem(clock_fd, &zero, &clock, 0), 0);
-}
-
 Packet L2(const Mac& dst, const Mac& src, const Tags& tags) {
   Packet packet(Ethernet{.dst = dst, .src = src});
   for (const Vlan& tag : tags) packet = packet.Then(tag);

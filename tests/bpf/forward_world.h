@@ -40,9 +40,6 @@ nx_port Port(const char* name, const Mac& mac);
 
 inline uint32_t Second() { return static_cast<uint32_t>(BootNow() / kSecond); }
 
-// Stops the map `clock` at this time of CLOCK_BOOTTIME.
-void StopClock(int clock_fd, uint64_t now_ns);
-
 // Tags of a frame, outer first.
 using Tags = std::vector<Vlan>;
 

@@ -61,16 +61,7 @@ class Uplink : public ::testing::Test {
     bpf_map__set_max_entries(skeleton_->maps.fast_due, 8);
     bpf_map__set_max_entries(skeleton_->maps.held, 9);
     ASSERT_EQ(narthex_uplink__load(skeleton_), 0);
-    struct {
-      char timer[16];
-      uint64_t now_ns, slot;
-      uint32_t swept, now_s;
-    } clock = {};
-    clock.now_ns = BootNow();
-    clock.now_s = static_cast<uint32_t>(clock.now_ns / kSecond);
-    uint32_t zero = 0;
-    ASSERT_EQ(bpf_map__value_size(skeleton_->maps.clock), sizeof(clock));
-    ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.clock), &zero, &clock, 0), 0);
+    SetClock(skeleton_->data_clock->clock, BootNow());
   }
   void TearDown() override {
     if (skeleton_) narthex_uplink__destroy(skeleton_);
