@@ -99,9 +99,9 @@ static __always_inline void swap_macs(void *frame)
 #define MAX_PADDING_BYTES 40
 
 /*
- * Makes the frame end behind a reply of `bytes` bytes, or nearly so: what a SYN with options is longer than
- * its answer stays, as Ethernet padding of zeros, because to shorten the frame takes longer than
- * all that is written into it. Before the reply is written; 0: it cannot be.
+ * Makes the frame end behind a reply of `bytes` bytes, or nearly so: what a SYN with options is
+ * longer than its answer stays, as Ethernet padding of zeros, because to shorten the frame takes
+ * longer than all that is written into it. Before the reply is written; 0: it cannot be.
  */
 static __always_inline int end_frame(struct xdp_md *ctx, const struct packet *p, __u64 bytes)
 {

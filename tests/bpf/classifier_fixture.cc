@@ -447,7 +447,12 @@ uint32_t ClassifierFixture::Cookie(const std::string& client, const std::string&
   flow.server_port = htons(server_port);
   flow.zone = kZone;
   flow.ipv6 = client.find(':') != std::string::npos;
-  return nx_cookie_base(&keys_, &flow, nx_cookie_slot(BootNow()) - slot_age) | mss_class;
+  return nx_cookie_base(&keys_, &flow, CookieSlot() - slot_age) | mss_class;
+}
+
+uint64_t ClassifierFixture::CookieSlot() const {
+  const volatile nx_clock& clock = skeleton_->data_clock->clock;
+  return clock.slot;
 }
 
 }  // namespace narthex::test

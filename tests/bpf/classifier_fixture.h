@@ -114,6 +114,9 @@ class ClassifierFixture : public ::testing::Test {
   // What a SYN of this flow is answered with now.
   uint32_t Cookie(const std::string& client, const std::string& server, uint16_t client_port,
                   uint16_t server_port, uint32_t mss_class, uint64_t slot_age = 0) const;
+  // The classifier's own, which turns up to a tick after the clock's: what is made in a slot that
+  // it does not know yet, it refuses.
+  uint64_t CookieSlot() const;
 
   // Another zone on the interface, of these VLANs, with the pool 10.52.0.0/24 and the same maps.
   void AddVlanZone(uint16_t zone, const std::vector<uint16_t>& vlans);
