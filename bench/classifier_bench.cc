@@ -61,7 +61,9 @@ class Loaded {
     config.prefixes[0].mask[0] = ~0ull;
     memcpy(const_cast<nx_zone_config*>(&access_->rodata->zone_config), &config, sizeof(config));
     bpf_map__set_max_entries(access_->maps.sessions, std::max({clients, strangers, 2u}) + 1);
-    bpf_map__set_max_entries(access_->maps.accounts, bpf_map__max_entries(access_->maps.sessions));
+    for (bpf_map* map :
+         {access_->maps.traffic_up, access_->maps.traffic_down, access_->maps.accounts})
+      bpf_map__set_max_entries(map, bpf_map__max_entries(access_->maps.sessions));
     bpf_map__set_max_entries(access_->maps.keys, kIpv6Clients);
     const uint32_t words = (config.pools[0].count + NX_FAST_BITS - 1) / NX_FAST_BITS;
     bpf_map__set_max_entries(access_->maps.fast, words);

@@ -284,19 +284,27 @@ class MappedTable : public FakeTable {
   explicit MappedTable(const Layout& layout)
       : FakeTable(layout),
         sessions_map_(NewSessions(layout.entries())),
+        up_map_(NewArray<uint64_t>(layout.entries())),
+        down_map_(NewArray<uint64_t>(layout.entries())),
         accounts_map_(NewArray<nx_account>(layout.entries())) {
     auto sessions = Mapping::Of(sessions_map_.get(), layout.entries() * sizeof(nx_session));
     auto mapped = Mapping::Of(accounts_map_.get(), layout.entries() * sizeof(nx_account));
+    auto up = Mapping::Of(up_map_.get(), layout.entries() * sizeof(uint64_t));
+    auto down = Mapping::Of(down_map_.get(), layout.entries() * sizeof(uint64_t));
     if (sessions) entries_ = std::move(*sessions);
     if (mapped) accounts_ = std::move(*mapped);
+    if (up) up_ = std::move(*up);
+    if (down) down_ = std::move(*down);
   }
+  std::span<uint64_t> TrafficUp() override { return up_.As<uint64_t>(); }
+  std::span<uint64_t> TrafficDown() override { return down_.As<uint64_t>(); }
   std::span<nx_session> Entries() override { return entries_.As<nx_session>(); }
   std::span<nx_account> Accounts() override { return accounts_.As<nx_account>(); }
-  bool ok() const { return entries_ && accounts_; }
+  bool ok() const { return entries_ && accounts_ && up_ && down_; }
 
  private:
-  Fd sessions_map_, accounts_map_;
-  Mapping entries_, accounts_;
+  Fd sessions_map_, up_map_, down_map_, accounts_map_;
+  Mapping entries_, accounts_, up_, down_;
 };
 
 Config OnePool() {

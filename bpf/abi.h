@@ -12,7 +12,8 @@
  *   sessions, keys, garden, cookie_keys   narthexd (`before`, `addresses`: classifier,
  *                                         which sets `begun` to 0 when it is over)
  *   garden_blocks                         narthexd
- *   accounts                              classifier; narthexd before an entry begins
+ *   traffic_up, traffic_down              classifier; narthexd before an entry begins
+ *   accounts                              the same; narthexd when somebody was seen
  *   policies                              narthexd
  *   limits, places                        narthexd begins a row, the classifier keeps it
  *   via                                   classifier; narthexd deletes what is stale
@@ -38,11 +39,11 @@
 #define NX_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-/* Raised when `sessions`, `accounts`, `limits` or `ledger` change. */
-#define NX_ACCOUNTS_VERSION 2
+/* Raised when `sessions`, `traffic_up`, `traffic_down`, `accounts`, `limits` or `ledger` change. */
+#define NX_ACCOUNTS_VERSION 3
 /* Raised when the layout or meaning of any pinned map changes, which are then made anew; kept in
  * `abi_version`. Counters are handed over if NX_ACCOUNTS_OF both is the same. */
-#define NX_ABI_VERSION (NX_ACCOUNTS_VERSION << 16 | 7)
+#define NX_ABI_VERSION (NX_ACCOUNTS_VERSION << 16 | 8)
 #define NX_ACCOUNTS_OF(abi_version) ((abi_version) >> 16)
 
 /* ---- bounds ------------------------------------------------------------------------- */
@@ -236,7 +237,7 @@ NX_ASSERT_SIZE(struct nx_before, 6);
 /*
  * `sessions`: array, memory-mapped by narthexd. Entries [0, pool addresses) belong to the
  * pools, one for each address; the entries after them are handed out by narthexd and found
- * through `keys`. What judging a packet needs; `accounts` has the rest at the same index.
+ * through `keys`. What judging a packet needs; the accounts have the rest at the same index.
  */
 struct nx_session {
 	__u64 expires_ns; /* 0: not authorised; the only field that authorises */
@@ -257,20 +258,19 @@ static inline __u16 nx_begun(__u32 second)
 }
 
 /*
- * `accounts`: array by index in `sessions`, memory-mapped; two to a cache line. Packets and bytes of
- * a direction are one word, so that one atomic add counts both: nx_traffic makes and adds up such
- * words, and what goes beyond them, once in 2^40 bytes or 2^24 packets, is in the direction's `rounds`.
- * Whole frames as received by the classifier, L2 header included.
+ * `traffic_up`, `traffic_down`: arrays of words by index in `sessions`, memory-mapped. Packets and
+ * bytes of a direction are one word, so that one atomic add counts both, and eight lie in a cache line:
+ * what a packet costs is the way to its word. Whole frames as received by the classifier, L2 header
+ * included. `accounts`: array by the same index, memory-mapped; what goes beyond the words, once in
+ * 2^40 bytes or 2^24 packets, is in `rounds`.
  */
 struct nx_account {
-	__u64 up;
-	__u64 down;
 	__u32 rounds_up;
 	__u32 rounds_down;
-	__u32 first_seen_s; /* 0: no packet yet */
-	__u32 last_seen_s;
+	__u32 first_seen_s; /* when narthexd first found packets from the client; 0: none yet */
+	__u32 last_seen_s;  /* when it last found more of them */
 };
-NX_ASSERT_SIZE(struct nx_account, 32);
+NX_ASSERT_SIZE(struct nx_account, 16);
 
 /* A word: bytes in the low bits; above them the packets and how often the bytes went round. */
 #define NX_TRAFFIC_BYTES 40

@@ -239,7 +239,7 @@ int settle(void *ctx)
 		return 1;
 	/* The classifier may interrupt: it then counts in the entries itself. */
 	*(volatile __u32 *)&book->settling = 1;
-	settle_ledger(*(volatile __u32 *)&book->count, clock.now_s);
+	settle_ledger(*(volatile __u32 *)&book->count);
 	*(volatile __u32 *)&book->settling = 0;
 	return 0;
 }

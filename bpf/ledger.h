@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The accounts. Each is half a cache line somewhere in a large table; written for each packet it costs
- * a cache and a TLB miss. So packets are noted in a ledger of this CPU, which collects 64 runs of
+ * The accounts. What a client has sent is a word somewhere in a large table; written for each packet it
+ * costs a cache and a TLB miss. So packets are noted in a ledger of this CPU, which collects 64 runs of
  * packets and settles them together, when the misses overlap.
  */
 #ifndef NARTHEX_BPF_LEDGER_H
@@ -9,39 +9,44 @@
 
 #include "zone.h"
 
-/* Adds to a direction of an account; exactly one of those who add sees that it goes round. */
-static __always_inline void add_traffic(__u64 *word, __u32 *rounds, __u64 more)
+/* Where the packets of an entry are counted. `noted`: an index, or that | NX_LEDGER_DOWN. */
+static __always_inline __u64 *traffic_at(__u32 noted)
 {
-	__u32 round = nx_rounds(__sync_fetch_and_add(word, more), more);
+	__u32 index = noted & ~NX_LEDGER_DOWN;
+	__u64 *word;
 
-	if (round)
-		__sync_fetch_and_add(rounds, round);
+	if (!(noted & NX_LEDGER_DOWN))
+		return bpf_map_lookup_elem(&traffic_up, &index);
+	word = bpf_map_lookup_elem(&traffic_down, &index);
+	/* Or clang makes one call of two, which then is a call indeed, for no map is known in it. */
+	asm volatile("" : "+r"(word));
+	return word;
 }
 
-/* Counts packets of an authorised client; several queues may share one session. `noted`: its index,
- * or that | NX_LEDGER_DOWN for packets to the client. */
-static __always_inline void count_packets(__u32 noted, __u32 packets, __u64 bytes, __u32 now_s)
+/* Counts packets of an authorised client; several queues may share one session. Exactly one of those
+ * who add to a word sees that it goes round. */
+static __always_inline void count_packets(__u32 noted, __u32 packets, __u64 bytes)
 {
-	struct nx_account *account = account_at(noted & ~NX_LEDGER_DOWN);
+	__u64 more = nx_traffic(packets, bytes), *word = traffic_at(noted);
+	__u32 round, index = noted & ~NX_LEDGER_DOWN;
+	struct nx_account *account;
 
-	if (!account)
+	if (!word)
 		return;
-	if (noted & NX_LEDGER_DOWN) {
-		add_traffic(&account->down, &account->rounds_down, nx_traffic(packets, bytes));
+	round = nx_rounds(__sync_fetch_and_add(word, more), more);
+	if (!round)
 		return;
-	}
-	add_traffic(&account->up, &account->rounds_up, nx_traffic(packets, bytes));
-	if (!account->first_seen_s)
-		account->first_seen_s = now_s;
-	account->last_seen_s = now_s;
+	account = bpf_map_lookup_elem(&accounts, &index);
+	if (account)
+		__sync_fetch_and_add(noted & NX_LEDGER_DOWN ? &account->rounds_down : &account->rounds_up, round);
 }
 
 /*
- * Loads the line of each account that is about to be settled. An atomic add waits for its line and
+ * Loads the line of each word that is about to be settled. An atomic add waits for its line and
  * holds up all that follows; plain loads do not, so their misses overlap and the adds find the lines
  * in the cache.
  */
-__noinline int touch_accounts(__u32 count)
+__noinline int touch_traffic(__u32 count)
 {
 	__u32 zero = 0;
 	const struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
@@ -49,27 +54,27 @@ __noinline int touch_accounts(__u32 count)
 	if (!book)
 		return 0;
 	for (__u32 i = 0; i < NX_LEDGER_ENTRIES && i < count; i++) {
-		const struct nx_account *account = account_at(book->entries[i].session & ~NX_LEDGER_DOWN);
+		const __u64 *word = traffic_at(book->entries[i].session);
 
-		if (account)
-			(void)*(volatile const __u64 *)&account->up;
+		if (word)
+			(void)*(const volatile __u64 *)word;
 	}
 	return 0;
 }
 
 /* Moves what is in this CPU's ledger to the accounts; a function of its own for the verifier. */
-__noinline int settle_ledger(__u32 count, __u32 now_s)
+__noinline int settle_ledger(__u32 count)
 {
 	__u32 zero = 0;
 	struct nx_ledger *book = bpf_map_lookup_elem(&ledger, &zero);
 
 	if (!book)
 		return 0;
-	touch_accounts(count);
+	touch_traffic(count);
 	for (__u32 i = 0; i < NX_LEDGER_ENTRIES && i < count; i++) {
 		const struct nx_ledger_entry *entry = &book->entries[i];
 
-		count_packets(entry->session, entry->packets, entry->bytes, now_s);
+		count_packets(entry->session, entry->packets, entry->bytes);
 	}
 	book->count = 0;
 	return 0;
@@ -85,7 +90,7 @@ static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 	if (!book)
 		return;
 	if (book->settling) {
-		count_packets(index | down, 1, bytes, clock.now_s);
+		count_packets(index | down, 1, bytes);
 		return;
 	}
 	count = book->count;
@@ -102,7 +107,7 @@ static __always_inline void note_packet(__u32 index, __u32 down, __u32 bytes)
 	book->count = ++count;
 	if (count < NX_LEDGER_ENTRIES)
 		return;
-	settle_ledger(count, clock.now_s);
+	settle_ledger(count);
 }
 
 #endif /* NARTHEX_BPF_LEDGER_H */

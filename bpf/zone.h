@@ -21,11 +21,6 @@ static __always_inline struct nx_session *session_at(__u32 index)
 	return bpf_map_lookup_elem(&sessions, &index);
 }
 
-static __always_inline struct nx_account *account_at(__u32 index)
-{
-	return bpf_map_lookup_elem(&accounts, &index);
-}
-
 /* The last 64 bits of the mask of a prefix of `length` bits, 64 to 128. */
 static __always_inline __u64 prefix_mask(__u8 length)
 {

@@ -20,16 +20,16 @@ namespace narthex {
 namespace {
 
 constexpr const char* kSharedMaps[] = {
-    "sessions",    "fast",          "fast_due",      "ledger",       "keys",       "via",
-    "limits",      "policies",      "places",        "before_login", "garden",     "cookie_keys",
-    "events",      "clock",         "workers",       "counters",     "learned",    "dns_rules",
-    "dns_answers", "dns_unread",    "dns_offenders", "elsewhere",    "dhcp_asked", "held",
-    "accounts",    "garden_blocks", "ticker"};
+    "sessions",    "fast",          "fast_due",      "ledger",       "keys",        "via",
+    "limits",      "policies",      "places",        "before_login", "garden",      "cookie_keys",
+    "events",      "clock",         "workers",       "counters",     "learned",     "dns_rules",
+    "dns_answers", "dns_unread",    "dns_offenders", "elsewhere",    "dhcp_asked",  "held",
+    "accounts",    "garden_blocks", "ticker",        "traffic_up",   "traffic_down"};
 // Their contents depend on the order of zones and pools.
-constexpr std::array<std::string_view, 18> kLaidOut = {
-    "sessions",      "fast",      "fast_due",   "ledger",  "keys",      "via",
-    "limits",        "places",    "garden",     "learned", "dns_rules", "dns_unread",
-    "dns_offenders", "elsewhere", "dhcp_asked", "held",    "accounts",  "garden_blocks"};
+constexpr std::array<std::string_view, 20> kLaidOut = {
+    "sessions",   "fast",   "fast_due", "ledger",        "keys",       "via",           "limits",
+    "places",     "garden", "learned",  "dns_rules",     "dns_unread", "dns_offenders", "elsewhere",
+    "dhcp_asked", "held",   "accounts", "garden_blocks", "traffic_up", "traffic_down"};
 constexpr char kAbiVersion[] = "abi_version";
 
 // A map, or a variable in a section of its own.
@@ -54,6 +54,7 @@ constexpr uint32_t kUnused = 1;
 // Entries that the configuration decides; 0: as declared.
 uint32_t EntriesOf(std::string_view name, const Layout& layout) {
   if (name == "sessions" || name == "accounts") return layout.entries();
+  if (name == "traffic_up" || name == "traffic_down") return layout.entries();
   if (name == "fast" || name == "fast_due" || name == "held") return layout.fast_words();
   if (name == "keys") return layout.capacity();
   if (name == "limits") return layout.limit_rows();
@@ -228,6 +229,8 @@ Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps&
       {&table->fast_words_, "fast", layout.fast_words() * sizeof(uint64_t)},
       {&table->held_words_, "held", layout.fast_words() * sizeof(uint64_t)},
       {&table->entries_, "sessions", layout.entries() * sizeof(nx_session)},
+      {&table->traffic_up_, "traffic_up", layout.entries() * sizeof(uint64_t)},
+      {&table->traffic_down_, "traffic_down", layout.entries() * sizeof(uint64_t)},
       {&table->accounts_, "accounts", layout.entries() * sizeof(nx_account)},
       {&table->limits_, "limits", layout.limit_rows() * sizeof(nx_limits)},
       {&table->policies_, "policies", NX_MAX_POLICIES * sizeof(nx_policy)},
@@ -245,6 +248,8 @@ Result<std::unique_ptr<BpfSessionTable>> BpfSessionTable::Over(const PinnedMaps&
 Outcome BpfSessionTable::MapReplaced(const PinnedMaps& maps) {
   const std::tuple<Mapping*, int, size_t> mappings[] = {
       {&replaced_, maps.ReplacedSessions(), sizeof(nx_session)},
+      {&replaced_up_, maps.ReplacedWithSessions("traffic_up"), sizeof(uint64_t)},
+      {&replaced_down_, maps.ReplacedWithSessions("traffic_down"), sizeof(uint64_t)},
       {&replaced_accounts_, maps.ReplacedWithSessions("accounts"), sizeof(nx_account)},
       {&replaced_limits_, maps.ReplacedWithSessions("limits"), sizeof(nx_limits)},
   };
@@ -302,9 +307,11 @@ const nx_session* BpfSessionTable::Replaced(uint32_t slot) {
   return slot < entries.size() ? &entries[slot] : nullptr;
 }
 
-const nx_account* BpfSessionTable::ReplacedAccount(uint32_t slot) {
+std::optional<AccountFields> BpfSessionTable::ReplacedAccount(uint32_t slot) {
+  auto up = replaced_up_.As<uint64_t>(), down = replaced_down_.As<uint64_t>();
   auto accounts = replaced_accounts_.As<nx_account>();
-  return slot < accounts.size() ? &accounts[slot] : nullptr;
+  if (slot >= std::min({up.size(), down.size(), accounts.size()})) return std::nullopt;
+  return AccountFields{up[slot], down[slot], accounts[slot]};
 }
 
 const nx_limits* BpfSessionTable::ReplacedLimits(uint32_t row) {
@@ -326,6 +333,8 @@ std::vector<nx_ledger_entry> BpfSessionTable::ReplacedNotes() {
 
 void BpfSessionTable::ReleaseReplaced() {
   replaced_ = {};
+  replaced_up_ = {};
+  replaced_down_ = {};
   replaced_accounts_ = {};
   replaced_limits_ = {};
   replaced_ledger_ = {};

@@ -64,7 +64,7 @@ class PinnedMaps {
   bool HadClock() const { return maps_.at("ticker").pinned; }
   // The `sessions` map which this start replaces, if the store knows its order; or -1.
   int ReplacedSessions() const;
-  // `accounts`, `limits` or `ledger` that go with it; or -1.
+  // The map of that name that goes with it; or -1.
   int ReplacedWithSessions(const std::string& name) const;
   Result<MapIdentity> Identity() const;
   // Kernel memory of each map, by name.
@@ -98,6 +98,8 @@ class BpfSessionTable : public SessionTable {
   static Result<std::unique_ptr<BpfSessionTable>> Over(const PinnedMaps& maps, const Layout& layout,
                                                        int settle_fd);
   std::span<nx_session> Entries() override { return entries_.As<nx_session>(); }
+  std::span<uint64_t> TrafficUp() override { return traffic_up_.As<uint64_t>(); }
+  std::span<uint64_t> TrafficDown() override { return traffic_down_.As<uint64_t>(); }
   std::span<nx_account> Accounts() override { return accounts_.As<nx_account>(); }
   std::span<uint64_t> FastWords() override { return fast_words_.As<uint64_t>(); }
   std::span<uint64_t> HeldWords() override { return held_words_.As<uint64_t>(); }
@@ -113,7 +115,7 @@ class BpfSessionTable : public SessionTable {
   bool PoliciesInForce() const override { return policies_in_force_; }
   std::span<nx_place> Places() override { return places_.As<nx_place>(); }
   const nx_session* Replaced(uint32_t slot) override;
-  const nx_account* ReplacedAccount(uint32_t slot) override;
+  std::optional<AccountFields> ReplacedAccount(uint32_t slot) override;
   const nx_limits* ReplacedLimits(uint32_t row) override;
   std::vector<nx_ledger_entry> ReplacedNotes() override;
   void ReleaseReplaced() override;
@@ -126,6 +128,8 @@ class BpfSessionTable : public SessionTable {
   int settle_fd_ = -1;
   bool policies_in_force_ = false;
   Mapping entries_;
+  Mapping traffic_up_;
+  Mapping traffic_down_;
   Mapping accounts_;
   Mapping fast_words_;
   Mapping held_words_;
@@ -133,6 +137,8 @@ class BpfSessionTable : public SessionTable {
   Mapping policies_;
   Mapping places_;
   Mapping replaced_;
+  Mapping replaced_up_;
+  Mapping replaced_down_;
   Mapping replaced_accounts_;
   Mapping replaced_limits_;
   Fd replaced_ledger_;

@@ -27,10 +27,6 @@ void StoreExpiry(nx_session& entry, uint64_t expires_ns) {
   std::atomic_ref(As64(entry.expires_ns)).store(expires_ns, std::memory_order_seq_cst);
 }
 
-void StoreField(__u64& field, uint64_t value) {
-  std::atomic_ref(As64(field)).store(value, std::memory_order_relaxed);
-}
-
 uint32_t Load(__u32& field) { return std::atomic_ref(field).load(std::memory_order_acquire); }
 
 void StoreField(__u32& field, uint64_t value) {
@@ -56,43 +52,42 @@ Traffic TrafficOf(uint64_t packets, uint64_t bytes) {
 
 // Rounds are read first: who reads in the instant of one is that much short, never beyond, and
 // right the next time; a session that has ended has no such instant.
-SessionCounters CountersOf(nx_account& account) {
-  const uint32_t rounds_up = Load(account.rounds_up), rounds_down = Load(account.rounds_down);
-  const uint64_t up = Load(As64(account.up)), down = Load(As64(account.down));
+SessionCounters CountersOf(const AccountFields& account) {
+  const uint32_t rounds_up = Load(account.rest.rounds_up);
+  const uint32_t rounds_down = Load(account.rest.rounds_down);
+  const uint64_t up = Load(account.up), down = Load(account.down);
   return {.packets_up = nx_traffic_packets(up, rounds_up),
           .bytes_up = nx_traffic_bytes(up, rounds_up),
           .packets_down = nx_traffic_packets(down, rounds_down),
           .bytes_down = nx_traffic_bytes(down, rounds_down),
-          .first_seen_ns = LoadSeconds(account.first_seen_s),
-          .last_seen_ns = LoadSeconds(account.last_seen_s)};
+          .first_seen_ns = LoadSeconds(account.rest.first_seen_s),
+          .last_seen_ns = LoadSeconds(account.rest.last_seen_s)};
 }
 
-void StoreTraffic(__u64& word, __u32& rounds, const Traffic& traffic) {
-  StoreField(word, traffic.word);
+void StoreTraffic(uint64_t& word, __u32& rounds, const Traffic& traffic) {
+  std::atomic_ref(word).store(traffic.word, std::memory_order_relaxed);
   StoreField(rounds, traffic.rounds);
 }
 
-void StoreCounters(nx_account& account, const SessionCounters& counters) {
-  StoreTraffic(account.up, account.rounds_up, TrafficOf(counters.packets_up, counters.bytes_up));
-  StoreTraffic(account.down, account.rounds_down,
+void StoreCounters(const AccountFields& account, const SessionCounters& counters) {
+  StoreTraffic(account.up, account.rest.rounds_up,
+               TrafficOf(counters.packets_up, counters.bytes_up));
+  StoreTraffic(account.down, account.rest.rounds_down,
                TrafficOf(counters.packets_down, counters.bytes_down));
-  StoreSeconds(account.first_seen_s, counters.first_seen_ns);
-  StoreSeconds(account.last_seen_s, counters.last_seen_ns);
+  StoreSeconds(account.rest.first_seen_s, counters.first_seen_ns);
+  StoreSeconds(account.rest.last_seen_s, counters.last_seen_ns);
 }
 
 // Beside a classifier that counts there, too.
-void AddTraffic(__u64& word, __u32& rounds, const Traffic& more) {
-  const uint64_t was = std::atomic_ref(As64(word)).fetch_add(more.word, std::memory_order_relaxed);
+void AddTraffic(uint64_t& word, __u32& rounds, const Traffic& more) {
+  const uint64_t was = std::atomic_ref(word).fetch_add(more.word, std::memory_order_relaxed);
   const uint32_t round = more.rounds + nx_rounds(was, more.word);
   if (round != 0) std::atomic_ref(rounds).fetch_add(round, std::memory_order_relaxed);
 }
 
-void AddCounters(nx_account& account, const SessionCounters& more) {
-  AddTraffic(account.up, account.rounds_up, TrafficOf(more.packets_up, more.bytes_up));
-  AddTraffic(account.down, account.rounds_down, TrafficOf(more.packets_down, more.bytes_down));
-  if (more.first_seen_ns != 0) StoreSeconds(account.first_seen_s, more.first_seen_ns);
-  if (LoadSeconds(account.last_seen_s) < more.last_seen_ns)
-    StoreSeconds(account.last_seen_s, more.last_seen_ns);
+void AddCounters(const AccountFields& account, const SessionCounters& more) {
+  AddTraffic(account.up, account.rest.rounds_up, TrafficOf(more.packets_up, more.bytes_up));
+  AddTraffic(account.down, account.rest.rounds_down, TrafficOf(more.packets_down, more.bytes_down));
 }
 
 // Two different readings of one entry rarely have the same; it only grows.
@@ -101,6 +96,9 @@ uint32_t Digest(const SessionCounters& counters) {
       counters.packets_up * 0x9e3779b97f4a7c15 + counters.packets_down * 0xff51afd7ed558ccd;
   return static_cast<uint32_t>(mixed >> 32) | 1;
 }
+
+// Of the word of what came from a client, which changes with each packet.
+uint32_t Digest(uint64_t word) { return static_cast<uint32_t>(word * 0x9e3779b97f4a7c15 >> 32); }
 
 uint64_t BitOf(uint32_t slot) { return uint64_t{1} << slot % NX_FAST_BITS; }
 
@@ -114,7 +112,8 @@ SessionMap::SessionMap(const Layout& layout, SessionTable& table)
       free_(layout.pool_entries(), layout.entries()),
       live_(layout.entries() / 64 + 1),
       keys_(layout.capacity()),
-      saved_(layout.entries()) {}
+      saved_(layout.entries()),
+      seen_(layout.entries()) {}
 
 const nx_session* SessionMap::InForce(uint32_t slot) const {
   if (slot >= layout_.entries() || LoadExpiry(Entry(slot)) == 0) return nullptr;
@@ -124,6 +123,21 @@ const nx_session* SessionMap::InForce(uint32_t slot) const {
 void SessionMap::NoteLive(uint32_t slot, const nx_key& key) {
   live_[slot / 64] |= uint64_t{1} << slot % 64;
   if (!IsPoolSlot(slot)) keys_[slot - layout_.pool_entries()] = key;
+}
+
+void SessionMap::NoteSeen(uint32_t slot) {
+  const AccountFields account = Account(slot);
+  const uint32_t digest = Digest(Load(account.up));
+  if (seen_[slot] == digest) return;
+  seen_[slot] = digest;
+  if (account.rest.first_seen_s == 0) StoreSeconds(account.rest.first_seen_s, settled_ns_);
+  StoreSeconds(account.rest.last_seen_s, settled_ns_);
+}
+
+// The store has these counters: what differs from them is to be saved, and has been seen.
+void SessionMap::TakeForSaved(uint32_t slot, const SessionCounters& counters) {
+  saved_[slot] = Digest(counters);
+  seen_[slot] = Digest(TrafficOf(counters.packets_up, counters.bytes_up).word);
 }
 
 void SessionMap::SetBound(uint32_t slot, const Mac& bound) {
@@ -142,7 +156,7 @@ void SessionMap::Store(uint32_t slot, const MapEntry& wanted) {
       .store(begun_s == 0 ? 0 : nx_begun(begun_s), std::memory_order_relaxed);
   if (table_.Places().size() >= layout_.entries()) table_.Places()[slot] = {};
   SetBound(slot, wanted.bound);
-  saved_[slot] = Digest(wanted.counters);
+  TakeForSaved(slot, wanted.counters);
   NoteLive(slot, wanted.key.InZone(wanted.zone));
   SetExpiry(slot, wanted.expires_ns);
 }
@@ -216,8 +230,9 @@ void SessionMap::SetLimits(uint32_t slot, uint32_t limits, int64_t expires_ns) {
   SetExpiry(slot, expires_ns);
 }
 
-void SessionMap::Settle() {
+void SessionMap::Settle(int64_t now_ns) {
   auto settled = table_.Settle();
+  settled_ns_ = static_cast<uint64_t>(now_ns);
   if (!settled) spdlog::warn("accounts may lag behind: {}", settled.error().message);
 }
 
@@ -230,8 +245,7 @@ void SessionMap::CatchUp() {
     (down ? of.bytes_down : of.bytes_up) += note.bytes;
   }
   for (const auto& [slot, old_slot, before] : handed_over_) {
-    const SessionCounters now =
-        CountersOf(const_cast<nx_account&>(*table_.ReplacedAccount(old_slot)));
+    const SessionCounters now = CountersOf(*table_.ReplacedAccount(old_slot));
     auto more = noted.find(old_slot);
     if (more == noted.end() && now == before) continue;
     SessionCounters missed = more == noted.end() ? SessionCounters() : more->second;
@@ -239,8 +253,6 @@ void SessionMap::CatchUp() {
     missed.bytes_up += now.bytes_up - before.bytes_up;
     missed.packets_down += now.packets_down - before.packets_down;
     missed.bytes_down += now.bytes_down - before.bytes_down;
-    missed.first_seen_ns = now.first_seen_ns;
-    missed.last_seen_ns = now.last_seen_ns;
     AddCounters(Account(slot), missed);
   }
   handed_over_ = {};
@@ -265,7 +277,21 @@ SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot) {
   return counters;
 }
 
-SessionCounters SessionMap::Read(uint32_t slot) const { return CountersOf(Account(slot)); }
+SessionCounters SessionMap::Read(uint32_t slot) {
+  NoteSeen(slot);
+  return CountersOf(Account(slot));
+}
+
+void SessionMap::NoteSeen(uint32_t* from, uint32_t most_slots) {
+  const uint32_t end = std::min<uint64_t>(layout_.entries(), uint64_t{*from} + most_slots);
+  for (uint32_t slot = *from; slot < end; ++slot) {
+    if (live_[slot / 64] == 0)
+      slot |= 63;  // none of 64 has begun
+    else if (IsLive(slot))
+      NoteSeen(slot);
+  }
+  *from = end;
+}
 
 bool SessionMap::MayHave(const Key& key) const {
   if (!key.IsSingleAddress()) return true;
@@ -364,7 +390,7 @@ Outcome SessionMap::AdoptKeys(std::vector<WantedEntry>& wanted, std::vector<bool
 void SessionMap::Correct(const WantedEntry& entry) {
   nx_session& there = Entry(entry.slot);
   NoteLive(entry.slot, entry.key.InZone(entry.zone));
-  saved_[entry.slot] = Digest(entry.counters);
+  TakeForSaved(entry.slot, entry.counters);
   SetBound(entry.slot, entry.bound);
   if (there.limits != entry.limits)
     SetLimits(entry.slot, entry.limits, entry.expires_ns);
@@ -380,14 +406,14 @@ Outcome SessionMap::Restore(WantedEntry& entry) {
     entry.slot = *slot;
   }
   const nx_session* replaced = table_.Replaced(entry.old_slot);
-  const nx_account* account = table_.ReplacedAccount(entry.old_slot);
+  const auto account = table_.ReplacedAccount(entry.old_slot);
   SessionCounters stored = entry.counters;
-  if (replaced != nullptr && account != nullptr && replaced->expires_ns != 0) {
-    entry.counters = CountersOf(const_cast<nx_account&>(*account));
+  if (replaced != nullptr && account && replaced->expires_ns != 0) {
+    entry.counters = CountersOf(*account);
     handed_over_.push_back({entry.slot, entry.old_slot, entry.counters});
   }
   auto begun = Begin(entry.slot, entry);
-  saved_[entry.slot] = Digest(stored);
+  TakeForSaved(entry.slot, stored);
   return begun;
 }
 

@@ -7,9 +7,10 @@
 // the entry's fast bit is cleared, and the classifier judges the entry anew (bpf/account.h). The
 // classifier reads no pool entry whose held bit is clear, so that bit is set before an end is
 // stored, and cleared after 0 is: whatever crashes between, no session is without it.
-// An account in force belongs to the classifier and is only read here, after Settle().
+// An account in force is the classifier's and is only read here, after Settle(), but for the times
+// at which the client was seen, which are narthexd's.
 //
-// Not thread-safe: Sessions calls it under its lock. Read() may be called at any time.
+// Not thread-safe: Sessions calls it under its lock.
 #ifndef NARTHEX_CONTROL_SESSION_MAP_H
 #define NARTHEX_CONTROL_SESSION_MAP_H
 
@@ -82,8 +83,8 @@ class SessionMap {
   void SetBound(uint32_t slot, const Mac& bound);
   // From now on the classifier does not pass the entry's key.
   void Revoke(uint32_t slot) { SetExpiry(slot, 0); }
-  // Makes Read() and End() exact up to now. Costs a few system calls for each CPU.
-  void Settle();
+  // Makes Read() and End() exact up to now (CLOCK_BOOTTIME). Costs a few system calls for each CPU.
+  void Settle(int64_t now_ns);
   // Revokes an entry and gives its slot back; returns its last counters.
   SessionCounters End(uint16_t zone, const Key& key, uint32_t slot);
 
@@ -92,7 +93,12 @@ class SessionMap {
   // maps go.
   void CatchUp();
 
-  SessionCounters Read(uint32_t slot) const;
+  // A client was seen when its account had grown, by the time of the last Settle(): the classifier
+  // keeps no time for it. `last_seen_ns` is late by as much as nobody read.
+  SessionCounters Read(uint32_t slot);
+  // Sees who has sent something, among up to `most_slots` from `*from` on; moves `*from` behind
+  // them, to the number of entries in the end.
+  void NoteSeen(uint32_t* from, uint32_t most_slots);
   // False: no entry has this pool address. True says nothing.
   bool MayHave(const Key& key) const;
   // Zone and key of an entry that has begun.
@@ -109,10 +115,14 @@ class SessionMap {
 
  private:
   nx_session& Entry(uint32_t slot) const { return table_.Entries()[slot]; }
-  nx_account& Account(uint32_t slot) const { return table_.Accounts()[slot]; }
+  AccountFields Account(uint32_t slot) const {
+    return {table_.TrafficUp()[slot], table_.TrafficDown()[slot], table_.Accounts()[slot]};
+  }
   bool IsPoolSlot(uint32_t slot) const { return slot < layout_.pool_entries(); }
   bool IsLive(uint32_t slot) const { return live_[slot / 64] >> slot % 64 & 1; }
   void NoteLive(uint32_t slot, const nx_key& key);
+  void NoteSeen(uint32_t slot);
+  void TakeForSaved(uint32_t slot, const SessionCounters& counters);
   void SetHeld(uint32_t slot, bool held);
   void RebuildHeld();
   void Store(uint32_t slot, const MapEntry& entry);
@@ -135,7 +145,10 @@ class SessionMap {
   std::vector<uint64_t> live_;  // a bit for each entry: begun, and not ended
   std::vector<nx_key> keys_;    // of entries behind the pools
   std::vector<HandedOver> handed_over_;
-  std::vector<uint32_t> saved_;  // of each entry: what its counters were when collected, digested
+  // Of each entry, digested: its counters when collected, and what had come from it when last seen.
+  std::vector<uint32_t> saved_;
+  std::vector<uint32_t> seen_;
+  uint64_t settled_ns_ = 0;
 };
 
 }  // namespace narthex

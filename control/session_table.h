@@ -15,11 +15,21 @@
 
 namespace narthex {
 
+// What is counted for one entry: its words and the rest of its account, in the maps.
+struct AccountFields {
+  uint64_t& up;
+  uint64_t& down;
+  nx_account& rest;
+};
+
 class SessionTable {
  public:
   virtual ~SessionTable() = default;
   virtual std::span<nx_session> Entries() = 0;
-  virtual std::span<nx_account> Accounts() = 0;  // as many
+  // As many of each.
+  virtual std::span<uint64_t> TrafficUp() = 0;
+  virtual std::span<uint64_t> TrafficDown() = 0;
+  virtual std::span<nx_account> Accounts() = 0;
   // A bit for each entry of the pools.
   virtual std::span<uint64_t> FastWords() = 0;
   virtual std::span<uint64_t> HeldWords() = 0;
@@ -36,10 +46,10 @@ class SessionTable {
   virtual Result<std::vector<std::pair<nx_key, nx_via>>> Via() = 0;
   virtual std::optional<nx_via> FindVia(const nx_key& key) = 0;
   virtual Outcome DeleteVia(const nx_key& key) = 0;  // no error if it is not there
-  // Entry, account and row as they were in the maps that this start replaced; null if there are
+  // Entry, account and row as they were in the maps that this start replaced; none if there are
   // none.
   virtual const nx_session* Replaced(uint32_t /*slot*/) { return nullptr; }
-  virtual const nx_account* ReplacedAccount(uint32_t /*slot*/) { return nullptr; }
+  virtual std::optional<AccountFields> ReplacedAccount(uint32_t /*slot*/) { return std::nullopt; }
   virtual const nx_limits* ReplacedLimits(uint32_t /*row*/) { return nullptr; }
   // What was noted there and is in no account.
   virtual std::vector<nx_ledger_entry> ReplacedNotes() { return {}; }

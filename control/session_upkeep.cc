@@ -297,8 +297,12 @@ Outcome Sessions::SaveUsages(size_t most) {
 Outcome Sessions::SaveCounters(size_t most) {
   {
     std::lock_guard lock(mutex_);
-    map_.Settle();
+    map_.Settle(clock_.BootNs());
     if (auto swept = map_.SweepVia(clock_.BootNs()); !swept) return swept;
+  }
+  for (uint32_t from = 0; from < layout_.entries();) {
+    std::lock_guard lock(mutex_);
+    map_.NoteSeen(&from, kLookedAtInALock);
   }
   if (auto saved = SaveKeys(most); !saved) return saved;
   if (auto saved = SaveUsages(most); !saved) return saved;

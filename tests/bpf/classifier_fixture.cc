@@ -35,6 +35,15 @@ void SetClock(nx_clock& clock, uint64_t now_ns) {
   clock.now_s = static_cast<uint32_t>(now_ns / kSecond);
 }
 
+Counted ReadAccount(int up_fd, int down_fd, int accounts_fd, uint32_t slot) {
+  uint64_t up = 0, down = 0;
+  nx_account account = {};
+  EXPECT_EQ(bpf_map_lookup_elem(up_fd, &slot, &up), 0);
+  EXPECT_EQ(bpf_map_lookup_elem(down_fd, &slot, &down), 0);
+  EXPECT_EQ(bpf_map_lookup_elem(accounts_fd, &slot, &account), 0);
+  return CountedIn(up, down, account);
+}
+
 uint64_t BootNow() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
@@ -151,7 +160,9 @@ void ClassifierFixture::Load(Options options) {
   if (options.others) options.others(others);
   memcpy(const_cast<nx_others*>(&skeleton_->rodata->others), &others, sizeof others);
   bpf_map__set_max_entries(skeleton_->maps.sessions, kPoolAddresses + kCapacity);
-  bpf_map__set_max_entries(skeleton_->maps.accounts, kPoolAddresses + kCapacity);
+  for (bpf_map* map :
+       {skeleton_->maps.traffic_up, skeleton_->maps.traffic_down, skeleton_->maps.accounts})
+    bpf_map__set_max_entries(map, kPoolAddresses + kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.keys, kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.via, kCapacity);
   bpf_map__set_max_entries(skeleton_->maps.limits, kCapacity);
@@ -341,13 +352,16 @@ Counted ClassifierFixture::Account(const std::string& address) { return Account(
 
 Counted ClassifierFixture::Account(uint32_t slot) {
   Settle();
-  nx_account account = {};
-  EXPECT_EQ(bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.accounts), &slot, &account), 0);
-  return CountedIn(account);
+  return ReadAccount(bpf_map__fd(skeleton_->maps.traffic_up),
+                     bpf_map__fd(skeleton_->maps.traffic_down),
+                     bpf_map__fd(skeleton_->maps.accounts), slot);
 }
 
-void ClassifierFixture::SetAccount(uint32_t slot, const nx_account& account) {
-  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.accounts), &slot, &account, 0), 0);
+void ClassifierFixture::SetAccount(uint32_t slot, uint64_t up, uint64_t down) {
+  const nx_account none = {};
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.accounts), &slot, &none, 0), 0);
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.traffic_up), &slot, &up, 0), 0);
+  ASSERT_EQ(bpf_map_update_elem(bpf_map__fd(skeleton_->maps.traffic_down), &slot, &down, 0), 0);
 }
 
 uint32_t ClassifierFixture::AuthoriseKey(const nx_key& key, uint64_t expires_ns, uint32_t limits) {

@@ -36,6 +36,8 @@ void SetHeldBit(int held_fd, uint32_t slot, bool held);
 // The /16 of a v4-mapped address: whether the programs look for it in the gardens.
 void SetGardenBlock(int blocks_fd, const uint8_t* addr, bool set = true);
 
+Counted ReadAccount(int up_fd, int down_fd, int accounts_fd, uint32_t slot);
+
 // CLOCK_BOOTTIME in nanoseconds: the clock of sessions and heartbeats.
 uint64_t BootNow();
 // 16 bytes, v4-mapped.
@@ -87,7 +89,8 @@ class ClassifierFixture : public ::testing::Test {
   // With everything settled.
   Counted Account(const std::string& address);
   Counted Account(uint32_t slot);
-  void SetAccount(uint32_t slot, const nx_account& account);
+  // Of each direction: nx_traffic.
+  void SetAccount(uint32_t slot, uint64_t up, uint64_t down);
   // As above for any key; an entry behind the pool is taken for it. `limits`: row, 0: none.
   uint32_t AuthoriseKey(const nx_key& key, uint64_t expires_ns, uint32_t limits = 0);
   nx_session Entry(uint32_t slot);

@@ -50,7 +50,9 @@ class ForwardDown : public ::testing::Test {
     memcpy(const_cast<nx_uplink_config*>(&skeleton_->rodata->uplink_config), &config,
            sizeof(config));
     bpf_map__set_max_entries(skeleton_->maps.sessions, 512 + 8);
-    bpf_map__set_max_entries(skeleton_->maps.accounts, 512 + 8);
+    for (bpf_map* map :
+         {skeleton_->maps.traffic_up, skeleton_->maps.traffic_down, skeleton_->maps.accounts})
+      bpf_map__set_max_entries(map, 512 + 8);
     bpf_map__set_max_entries(skeleton_->maps.keys, 8);
     bpf_map__set_max_entries(skeleton_->maps.fast, 8);
     bpf_map__set_max_entries(skeleton_->maps.fast_due, 8);

@@ -105,15 +105,12 @@ TEST_F(Sessions, CountPacketsAndBytes) {
   Authorise("10.51.1.2", BootNow() + 60 * kSecond);
   Bytes small = Ethernet{} / Ipv4{} / Tcp{};
   Bytes large = Ethernet{} / Ipv4{} / Udp{} / Payload{std::string(1400, 'x')};
-  uint64_t before = BootNow();
   Run(small);
   Run(large);
   Run(Ethernet{} / Ipv4{.src = "10.51.1.3"} / Tcp{});
   Counted account = Account("10.51.1.2");
   EXPECT_EQ(account.packets_up, 2u);
   EXPECT_EQ(account.bytes_up, small.size() + large.size());
-  EXPECT_GE((account.first_seen_s + 1) * kSecond + 2 * NX_CLOCK_TICK_NS, before);
-  EXPECT_GE(account.last_seen_s, account.first_seen_s);
   EXPECT_EQ(Account("10.51.1.3").packets_up, 0u) << "nothing is counted for who has no session";
 }
 
@@ -208,17 +205,20 @@ TEST_F(Sessions, CountBeyondTheWordsOfAnAccount) {
       {"the last of each", kPackets - 1, kBytes - 1},
   };
   for (const auto& row : rows) {
-    const uint64_t word = nx_traffic(row.packets, row.bytes);
-    SetAccount(2, {.up = word, .down = word});
-    for (int i = 0; i < 3; i++) {
-      Run(up);  // a packet each way in turn: each makes an entry of the ledger
-      RunDownlink(down);
+    for (const uint64_t is_up : {0, 1}) {
+      SCOPED_TRACE(std::string(row.description) + (is_up ? ", up" : ", down"));
+      const uint64_t is_down = 1 - is_up, word = nx_traffic(row.packets, row.bytes);
+      SetAccount(2, is_up * word, is_down * word);
+      for (int i = 0; i < 3; i++) {
+        Run(up);  // a packet each way in turn: each makes an entry of the ledger
+        RunDownlink(down);
+      }
+      const Counted account = Account("10.51.1.2");
+      EXPECT_EQ(account.packets_up, is_up * row.packets + 3);
+      EXPECT_EQ(account.bytes_up, is_up * row.bytes + 3 * up.size());
+      EXPECT_EQ(account.packets_down, is_down * row.packets + 3);
+      EXPECT_EQ(account.bytes_down, is_down * row.bytes + 3 * down.size());
     }
-    const Counted account = Account("10.51.1.2");
-    EXPECT_EQ(account.packets_up, row.packets + 3) << row.description;
-    EXPECT_EQ(account.bytes_up, row.bytes + 3 * up.size()) << row.description;
-    EXPECT_EQ(account.packets_down, row.packets + 3) << row.description;
-    EXPECT_EQ(account.bytes_down, row.bytes + 3 * down.size()) << row.description;
   }
 }
 

@@ -18,7 +18,8 @@ KernelTable::KernelTable(narthex_access& skeleton, std::function<void()> settle)
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   for (const bpf_map* map :
        {skeleton.maps.sessions, skeleton.maps.fast, skeleton.maps.limits, skeleton.maps.policies,
-        skeleton.maps.places, skeleton.maps.held, skeleton.maps.accounts}) {
+        skeleton.maps.places, skeleton.maps.held, skeleton.maps.accounts, skeleton.maps.traffic_up,
+        skeleton.maps.traffic_down}) {
     const size_t bytes = size_t{bpf_map__value_size(map)} * bpf_map__max_entries(map);
     const size_t mapped = (bytes + page - 1) / page * page;
     void* memory = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);

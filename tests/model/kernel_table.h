@@ -19,6 +19,8 @@ class KernelTable : public SessionTable {
 
   std::span<nx_session> Entries() override { return As<nx_session>(0); }
   std::span<nx_account> Accounts() override { return As<nx_account>(6); }
+  std::span<uint64_t> TrafficUp() override { return As<uint64_t>(7); }
+  std::span<uint64_t> TrafficDown() override { return As<uint64_t>(8); }
   std::span<uint64_t> FastWords() override { return As<uint64_t>(1); }
   std::span<uint64_t> HeldWords() override { return As<uint64_t>(5); }
   std::span<nx_limits> Limits() override { return As<nx_limits>(2); }

@@ -61,7 +61,7 @@ class ConfiguredSessions : public testing::Test {
     return sessions->Authorise({keys, "", std::chrono::seconds(600), extend, "", "t", policy, mac});
   }
   nx_session& Entry(const std::string& key) { return *table.Find(layout, 1, key); }
-  nx_account& Account(const std::string& key) { return table.AccountOf(layout, 1, key); }
+  uint32_t Slot(const std::string& key) { return table.SlotOf(layout, 1, key); }
   nx_limits& Row(const std::string& key) { return table.limits[Entry(key).limits]; }
   std::string PolicyNamed(const std::string& key) { return Find(key).policy; }
   Session Find(const std::string& key) {

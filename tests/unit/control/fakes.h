@@ -21,8 +21,6 @@
 
 namespace narthex {
 
-using test::CountedIn;
-
 class FakeClock : public Clock {
  public:
   int64_t BootNs() const override { return boot_ns; }
@@ -48,6 +46,8 @@ class FakeTable : public SessionTable {
  public:
   explicit FakeTable(const Layout& layout)
       : entries(layout.entries()),
+        up(layout.entries()),
+        down(layout.entries()),
         accounts(layout.entries()),
         fast(layout.fast_words()),
         held(layout.fast_words()),
@@ -71,8 +71,9 @@ class FakeTable : public SessionTable {
   const nx_session* Replaced(uint32_t slot) override {
     return slot < replaced.size() ? &replaced[slot] : nullptr;
   }
-  const nx_account* ReplacedAccount(uint32_t slot) override {
-    return slot < replaced_accounts.size() ? &replaced_accounts[slot] : nullptr;
+  std::optional<AccountFields> ReplacedAccount(uint32_t slot) override {
+    if (slot >= replaced_accounts.size()) return std::nullopt;
+    return AccountFields{replaced_up[slot], replaced_down[slot], replaced_accounts[slot]};
   }
   std::vector<nx_ledger_entry> ReplacedNotes() override { return replaced_notes; }
   void ReleaseReplaced() override { replaced.clear(); }
@@ -80,6 +81,8 @@ class FakeTable : public SessionTable {
     return row < replaced_limits.size() ? &replaced_limits[row] : nullptr;
   }
   std::span<nx_session> Entries() override { return entries; }
+  std::span<uint64_t> TrafficUp() override { return up; }
+  std::span<uint64_t> TrafficDown() override { return down; }
   std::span<nx_account> Accounts() override { return accounts; }
   std::span<uint64_t> FastWords() override { return fast; }
   std::span<uint64_t> HeldWords() override { return held; }
@@ -106,8 +109,18 @@ class FakeTable : public SessionTable {
     auto found = keys.find(key.InZone(zone));
     return found == keys.end() ? nullptr : &entries[found->second];
   }
-  nx_account& AccountOf(const Layout& layout, uint16_t zone, const std::string& text) {
-    return accounts[static_cast<size_t>(Find(layout, zone, text) - entries.data())];
+  uint32_t SlotOf(const Layout& layout, uint16_t zone, const std::string& text) {
+    return static_cast<uint32_t>(Find(layout, zone, text) - entries.data());
+  }
+  test::Counted CountedAt(uint32_t slot) const {
+    return test::CountedIn(up[slot], down[slot], accounts[slot]);
+  }
+  // The maps of before this start, with as many entries.
+  void Replace(size_t count) {
+    replaced.assign(count, {});
+    replaced_up.assign(count, 0);
+    replaced_down.assign(count, 0);
+    replaced_accounts.assign(count, {});
   }
   uint64_t ExpiryOf(const Layout& layout, uint16_t zone, const std::string& text) {
     nx_session* entry = Find(layout, zone, text);
@@ -115,6 +128,7 @@ class FakeTable : public SessionTable {
   }
 
   std::vector<nx_session> entries;
+  std::vector<uint64_t> up, down;
   std::vector<nx_account> accounts;
   std::vector<uint64_t> fast;
   std::vector<uint64_t> held;
@@ -122,6 +136,7 @@ class FakeTable : public SessionTable {
   std::vector<nx_policy> policies;
   std::vector<nx_place> places;
   std::vector<nx_session> replaced;  // by slot
+  std::vector<uint64_t> replaced_up, replaced_down;
   std::vector<nx_account> replaced_accounts;
   std::vector<nx_limits> replaced_limits;
   std::vector<nx_ledger_entry> replaced_notes;

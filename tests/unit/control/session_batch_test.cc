@@ -130,7 +130,7 @@ TEST_F(SessionBatchTest, EachSessionOfABatchIsAudited) {
 
 TEST_F(SessionBatchTest, SavesInBoundedStepsAndOnlyWhatMoved) {
   for (int i = 1; i <= 5; ++i) ASSERT_TRUE(Authorise({"10.51.1." + std::to_string(i)}, ""));
-  for (int i = 1; i <= 5; ++i) table.accounts[i].up = nx_traffic(i, 0);
+  for (int i = 1; i <= 5; ++i) table.up[i] = nx_traffic(i, 0);
   auto stored = [&] {
     int count = 0;
     for (int i = 1; i <= 5; ++i)
@@ -141,6 +141,8 @@ TEST_F(SessionBatchTest, SavesInBoundedStepsAndOnlyWhatMoved) {
   };
   ASSERT_TRUE(sessions->SaveCounters(2));
   EXPECT_EQ(stored(), 2);
+  for (int i = 1; i <= 5; ++i)
+    EXPECT_EQ(table.accounts[i].last_seen_s, 1000u) << "all are seen, saved or not: " << i;
   ASSERT_TRUE(sessions->SaveCounters(2));
   EXPECT_EQ(stored(), 4) << "each round goes on where the last one ended";
   ASSERT_TRUE(sessions->SaveCounters(2));

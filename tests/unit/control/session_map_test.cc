@@ -53,35 +53,33 @@ TEST_F(SessionMapTest, IndexesPoolsDirectly) {
 // The old program counts on between the reading of its accounts and the switch to the new one,
 // which counts beside narthexd when it catches up.
 TEST_F(SessionMapTest, CatchesUpWithWhatReplacedMapsCountedUntilTheSwitch) {
-  table.replaced.assign(4, {});
-  table.replaced_accounts.assign(4, {});
+  table.Replace(4);
   table.replaced[1].expires_ns = table.replaced[2].expires_ns = 9;
-  table.replaced_accounts[1] = {.up = nx_traffic(0xfffffe, 100), .first_seen_s = 3};
+  table.replaced_up[1] = nx_traffic(0xfffffe, 100);
+  table.replaced_accounts[1].first_seen_s = table.replaced_accounts[1].last_seen_s = 3;
   std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("10.51.1.3", 9)};
   wanted[0].old_slot = 1;
   wanted[1].old_slot = 2;
   Reconcile(wanted);
-  table.replaced_accounts[1] = {.up = nx_traffic(0xffffff, 150),
-                                .down = nx_traffic(1, 70),
-                                .first_seen_s = 3,
-                                .last_seen_s = 8};
-  table.replaced_accounts[2] = {.up = nx_traffic(1, 60), .first_seen_s = 7, .last_seen_s = 7};
+  table.replaced_up[1] = nx_traffic(0xffffff, 150);
+  table.replaced_down[1] = nx_traffic(1, 70);
+  table.replaced_down[2] = nx_traffic(1, 60);
   table.replaced_notes = {{.session = 1, .packets = 4, .bytes = 400},
                           {.session = 1 | NX_LEDGER_DOWN, .packets = 2, .bytes = 200},
                           {.session = 1, .packets = 1, .bytes = 30},
                           {.session = 3, .packets = 9, .bytes = 900}};
-  table.accounts[2].up += nx_traffic(1, 1000);  // by the new program
-  table.accounts[3].last_seen_s = 9;
+  table.up[2] += nx_traffic(1, 1000);  // by the new program
   map.CatchUp();
+  map.Settle(8 * kSecondNs);
   const SessionCounters first = map.Read(2), second = map.Read(3);
   EXPECT_EQ(first.packets_up, 0xfffffeull + 1 + 1 + 5);
   EXPECT_EQ(first.bytes_up, 100u + 50 + 1000 + 430);
   EXPECT_EQ(first.packets_down, 1u + 2);
   EXPECT_EQ(first.bytes_down, 70u + 200);
+  EXPECT_EQ(first.first_seen_ns, 3 * kSecondNs);
   EXPECT_EQ(first.last_seen_ns, 8 * kSecondNs);
-  EXPECT_EQ(second.packets_up, 1u);
-  EXPECT_EQ(second.first_seen_ns, 7 * kSecondNs);
-  EXPECT_EQ(second.last_seen_ns, 9 * kSecondNs);
+  EXPECT_EQ(second.packets_down, 1u);
+  EXPECT_EQ(second.last_seen_ns, 0u);
   EXPECT_TRUE(table.replaced.empty()) << "let go";
   map.CatchUp();
   EXPECT_EQ(map.Read(2).packets_up, first.packets_up) << "once";
@@ -91,8 +89,8 @@ TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
   Reconcile({});
   Begin("10.51.1.2", 9);
   uint32_t v6 = Begin("2001:db8:51:1::2", 9);
-  table.accounts[2].up = nx_traffic(5, 0);
-  table.accounts[v6].up = nx_traffic(6, 0);
+  table.up[2] = nx_traffic(5, 0);
+  table.up[v6] = nx_traffic(6, 0);
 
   SessionMap next(layout, table);
   std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("2001:db8:51:1::2", 12)};
@@ -101,8 +99,8 @@ TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
   auto done = next.Reconcile(wanted);
   EXPECT_EQ(done->kept, 2u);
   EXPECT_EQ(done->added + done->removed, 0u);
-  EXPECT_EQ(CountedIn(table.accounts[2]).packets_up, 5u);
-  EXPECT_EQ(CountedIn(table.accounts[v6]).packets_up, 6u);
+  EXPECT_EQ(table.CountedAt(2).packets_up, 5u);
+  EXPECT_EQ(table.CountedAt(v6).packets_up, 6u);
   EXPECT_EQ(table.entries[v6].expires_ns, 12u);
   EXPECT_EQ(wanted[1].slot, v6);
 }
@@ -113,16 +111,15 @@ TEST_F(SessionMapTest, KnowsTrafficBeyondTheWordsOfAnAccount) {
   Reconcile({});
   const struct {
     uint64_t packets, bytes;
-    nx_account account;  // up
+    uint64_t word;
+    uint32_t rounds;
   } rows[] = {
-      {5, 6, {.up = nx_traffic(5, 6)}},
-      {kPackets + 5, 6, {.up = nx_traffic(5, 6), .rounds_up = 1 << NX_ROUNDS_BYTES}},
+      {5, 6, nx_traffic(5, 6), 0},
+      {kPackets + 5, 6, nx_traffic(5, 6), 1 << NX_ROUNDS_BYTES},
       // A round of the bytes counts as a packet, too.
-      {5, kBytes + 6, {.up = nx_traffic(6, 6), .rounds_up = 1}},
-      {kPackets - 1, kBytes, {.up = 0, .rounds_up = 1 | 1 << NX_ROUNDS_BYTES}},
-      {3 * kPackets,
-       0xfff * kBytes + 9,
-       {.up = nx_traffic(0xfff, 9), .rounds_up = 0xfff | 3 << NX_ROUNDS_BYTES}},
+      {5, kBytes + 6, nx_traffic(6, 6), 1},
+      {kPackets - 1, kBytes, 0, 1 | 1 << NX_ROUNDS_BYTES},
+      {3 * kPackets, 0xfff * kBytes + 9, nx_traffic(0xfff, 9), 0xfff | 3 << NX_ROUNDS_BYTES},
   };
   for (const auto& row : rows) {
     WantedEntry wanted = Wanted("10.51.1.3", 9);
@@ -131,8 +128,8 @@ TEST_F(SessionMapTest, KnowsTrafficBeyondTheWordsOfAnAccount) {
                        .packets_down = row.packets + 1,
                        .bytes_down = row.bytes + 1};
     ASSERT_TRUE(map.Begin(3, wanted));
-    EXPECT_EQ(table.accounts[3].up, row.account.up);
-    EXPECT_EQ(table.accounts[3].rounds_up, row.account.rounds_up);
+    EXPECT_EQ(table.up[3], row.word);
+    EXPECT_EQ(table.accounts[3].rounds_up, row.rounds);
     EXPECT_EQ(map.Read(3), wanted.counters) << row.packets << " packets, " << row.bytes;
   }
 }
@@ -142,31 +139,73 @@ TEST_F(SessionMapTest, AddsWhatWasMissedBeyondTheWordsOfAnAccount) {
   constexpr uint64_t kBytes = uint64_t{1} << 40, kPackets = uint64_t{1} << 24;
   const struct {
     const char* description;
-    nx_account then;
+    uint64_t then;
+    uint32_t rounds_then;
     uint64_t packets, bytes;
   } rows[] = {
-      {"the sum goes round", {.up = nx_traffic(kPackets - 1, kBytes - 1)}, kPackets, kBytes + 99},
-      {"what was missed goes round",
-       {.up = nx_traffic(7, 3), .rounds_up = 5 | 9 << NX_ROUNDS_BYTES},
-       9 * kPackets + 7 - 5 + 1,
-       5 * kBytes + 3 + 100},
+      {"the sum goes round", nx_traffic(kPackets - 1, kBytes - 1), 0, kPackets, kBytes + 99},
+      {"what was missed goes round", nx_traffic(7, 3), 5 | 9 << NX_ROUNDS_BYTES,
+       9 * kPackets + 7 - 5 + 1, 5 * kBytes + 3 + 100},
   };
   for (const auto& row : rows) {
-    table.replaced.assign(4, {});
-    table.replaced_accounts.assign(4, {});
+    table.Replace(4);
     table.replaced[1].expires_ns = 9;
-    table.replaced_accounts[1].up = nx_traffic(kPackets - 2, kBytes - 20);
+    table.replaced_up[1] = nx_traffic(kPackets - 2, kBytes - 20);
     std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9)};
     wanted[0].old_slot = 1;
     SessionMap next(layout, table);
     ASSERT_TRUE(next.Reconcile(wanted));
-    table.replaced_accounts[1] = row.then;
+    table.replaced_up[1] = row.then;
+    table.replaced_accounts[1].rounds_up = row.rounds_then;
     table.replaced_notes = {{.session = 1, .packets = 1, .bytes = 100}};
     next.CatchUp();
     EXPECT_EQ(next.Read(2).packets_up, row.packets) << row.description;
     EXPECT_EQ(next.Read(2).bytes_up, row.bytes) << row.description;
     table.entries[2].expires_ns = 0;
   }
+}
+
+// The classifier keeps no time: a client was seen when there is more from it than at the last look.
+TEST_F(SessionMapTest, SeesAClientWhenMoreHasComeFromIt) {
+  Reconcile({});
+  const uint32_t slots[] = {Begin("10.51.1.2", 9), Begin("2001:db8:51:1::2", 9)};
+  auto look = [&](int64_t now_s, SessionMap& at) {
+    at.Settle(now_s * kSecondNs);
+    for (uint32_t from = 0; from < layout.entries();) at.NoteSeen(&from, 64);
+  };
+  auto seen = [&](uint32_t slot) {
+    return std::pair(table.accounts[slot].first_seen_s, table.accounts[slot].last_seen_s);
+  };
+  look(10, map);
+  for (uint32_t slot : slots) {
+    EXPECT_EQ(seen(slot), std::pair(0u, 0u)) << "nothing came";
+    table.down[slot] = nx_traffic(1, 60);
+  }
+  look(20, map);
+  for (uint32_t slot : slots) {
+    EXPECT_EQ(seen(slot), std::pair(0u, 0u)) << "receiving is no sign of life";
+    table.up[slot] = nx_traffic(1, 60);
+  }
+  look(30, map);
+  look(40, map);
+  for (uint32_t slot : slots) {
+    EXPECT_EQ(seen(slot), std::pair(30u, 30u));
+    table.up[slot] += nx_traffic(1, 60);
+    map.Settle(50 * kSecondNs);
+    EXPECT_EQ(map.Read(slot).last_seen_ns, 50 * kSecondNs) << "who reads looks, too";
+    EXPECT_EQ(map.Read(slot).first_seen_ns, 30 * kSecondNs);
+  }
+  table.up[slots[0]] += nx_traffic(1, 60);
+
+  // Another narthexd finds more than the store has from the one, and no more from the other.
+  SessionMap next(layout, table);
+  std::vector<WantedEntry> wanted = {Wanted("10.51.1.2", 9), Wanted("2001:db8:51:1::2", 9)};
+  wanted[1].old_slot = slots[1];
+  for (WantedEntry& entry : wanted) entry.counters = {.packets_up = 2, .bytes_up = 120};
+  ASSERT_TRUE(next.Reconcile(wanted));
+  look(70, next);
+  EXPECT_EQ(seen(slots[0]), std::pair(30u, 70u));
+  EXPECT_EQ(seen(slots[1]), std::pair(30u, 50u));
 }
 
 TEST_F(SessionMapTest, RemovesWhatTheStoreDoesNotHaveAndAddsWhatItHas) {
@@ -183,7 +222,7 @@ TEST_F(SessionMapTest, RemovesWhatTheStoreDoesNotHaveAndAddsWhatItHas) {
   EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::2"), 0u);
   EXPECT_EQ(table.ExpiryOf(layout, 1, "10.51.1.3"), 7u);
   EXPECT_EQ(table.ExpiryOf(layout, 1, "2001:db8:51:1::3"), 8u);
-  EXPECT_EQ(CountedIn(table.accounts[3]).bytes_up, 100u);
+  EXPECT_EQ(table.CountedAt(3).bytes_up, 100u);
 }
 
 TEST_F(SessionMapTest, EndsEntriesThatNoKeyLeadsTo) {
@@ -209,11 +248,11 @@ TEST_F(SessionMapTest, ReusesTheEntryThatWasFreedFirst) {
   Reconcile({});
   uint32_t a = Begin("2001:db8:51:1::a", 9), b = Begin("2001:db8:51:1::b", 9);
   uint32_t c = Begin("2001:db8:51:1::c", 9);
-  table.accounts[b].up = nx_traffic(4, 0);
+  table.up[b] = nx_traffic(4, 0);
   EXPECT_EQ(map.End(1, *ParseKey("2001:db8:51:1::b"), b).packets_up, 4u);
   map.End(1, *ParseKey("2001:db8:51:1::a"), a);
   EXPECT_EQ(Begin("2001:db8:51:1::d", 9), b);
-  EXPECT_EQ(CountedIn(table.accounts[b]).packets_up, 0u);
+  EXPECT_EQ(table.CountedAt(b).packets_up, 0u);
   EXPECT_EQ(Begin("2001:db8:51:1::e", 9), a);
   EXPECT_EQ(table.entries[c].expires_ns, 9u);
 }

@@ -60,16 +60,18 @@ TEST_F(SessionPoliciesTest, ARestartLeavesRowsAloneAndARebootBringsThemBack) {
 TEST_F(SessionPoliciesTest, ReplacedMapsHandOverWhatWasUsed) {
   ASSERT_TRUE(Authorise({"10.51.1.2"}, "gold"));
   Row("10.51.1.2").used_down = 300;
-  Account("10.51.1.2").up = nx_traffic(9, 0);
+  table.up[Slot("10.51.1.2")] = nx_traffic(9, 0);
   FakeTable next(layout);
   next.replaced = table.entries;
+  next.replaced_up = table.up;
+  next.replaced_down = table.down;
   next.replaced_accounts = table.accounts;
   next.replaced_limits = table.limits;
   table = next;
   ASSERT_TRUE(Restart());
   EXPECT_EQ(report.added, 1u);
   EXPECT_EQ(Row("10.51.1.2").used_down, 300u);
-  EXPECT_EQ(CountedIn(Account("10.51.1.2")).packets_up, 9u);
+  EXPECT_EQ(table.CountedAt(Slot("10.51.1.2")).packets_up, 9u);
 }
 
 TEST_F(SessionPoliciesTest, AnotherPolicyIsInForceAtOnceAndTheFastBitIsCleared) {

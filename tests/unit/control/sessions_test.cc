@@ -113,13 +113,13 @@ TEST_F(SessionsTest, FailsIfItExistsUnlessToldToExtend) {
   std::string id = Authorise({"10.51.1.2"}, 60)->id;
   EXPECT_EQ(KindOf(Authorise({"10.51.1.2"}, 90)), ErrorKind::kExists);
   EXPECT_EQ(Passes("10.51.1.2"), 60);
-  table.accounts[2].up = nx_traffic(9, 0);
+  table.up[2] = nx_traffic(9, 0);
   auto extended = Authorise({"10.51.1.2"}, 90, true);
   ASSERT_TRUE(extended);
   EXPECT_EQ(extended->id, id);
   EXPECT_EQ(extended->keys[0].counters.packets_up, 9u);
   EXPECT_EQ(Passes("10.51.1.2"), 90);
-  EXPECT_EQ(CountedIn(table.accounts[2]).packets_up, 9u);
+  EXPECT_EQ(table.CountedAt(2).packets_up, 9u);
 }
 
 TEST_F(SessionsTest, AddsAnAddressToASessionThatIsExtended) {
@@ -152,7 +152,7 @@ TEST_F(SessionsTest, AnswersARepeatedRequestAlike) {
 
 TEST_F(SessionsTest, TerminatesInMapAndStore) {
   std::string id = Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 60)->id;
-  table.accounts[2].up = nx_traffic(4, 0);
+  table.up[2] = nx_traffic(4, 0);
   auto ended = sessions->Terminate("sessions/" + id, "t");
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->keys[0].counters.packets_up, 4u);
@@ -258,7 +258,7 @@ TEST_F(SessionsTest, ASteppedWallClockEndsNobody) {
 
 TEST_F(SessionsTest, ARestartTouchesNothingThatAgrees) {
   ASSERT_TRUE(Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 60));
-  table.accounts[2].up = nx_traffic(4, 0);
+  table.up[2] = nx_traffic(4, 0);
   auto before = table.keys;
   Restart();
   EXPECT_EQ(report.kept, 2u);
@@ -313,7 +313,7 @@ TEST_F(SessionsTest, AStartThatFailsLeavesTheStoreAsItWas) {
   ASSERT_TRUE(Authorise({"2001:db8:51:1::3"}, 60));
   ASSERT_TRUE(Authorise({"2001:db8:51:1::2"}, 60));
   ASSERT_TRUE(sessions->Terminate("sessions/2001:db8:51:1::3", "t"));
-  table.AccountOf(layout, 1, "2001:db8:51:1::2").up = nx_traffic(4, 0);
+  table.up[table.SlotOf(layout, 1, "2001:db8:51:1::2")] = nx_traffic(4, 0);
   {
     Config wider = TwoZones(9);
     wider.zones[1].pools = {P("10.52.0.0/24")};
@@ -334,7 +334,7 @@ TEST_F(SessionsTest, AStartThatFailsLeavesTheStoreAsItWas) {
 
 TEST_F(SessionsTest, ARebootBringsSessionsAndCountersBack) {
   ASSERT_TRUE(Authorise({"10.51.1.2", "2001:db8:51:1::2"}, 600));
-  table.accounts[2].up = nx_traffic(4, 0);
+  table.up[2] = nx_traffic(4, 0);
   ASSERT_TRUE(sessions->SaveCounters());
   table = FakeTable(layout);
   clock.boot_id = "boot-2";
@@ -344,7 +344,7 @@ TEST_F(SessionsTest, ARebootBringsSessionsAndCountersBack) {
   EXPECT_EQ(report.added, 2u);
   EXPECT_EQ(Passes("10.51.1.2"), 500);
   EXPECT_EQ(Passes("2001:db8:51:1::2"), 500);
-  EXPECT_EQ(CountedIn(table.accounts[2]).packets_up, 4u);
+  EXPECT_EQ(table.CountedAt(2).packets_up, 4u);
 }
 
 TEST_F(SessionsTest, ListsInPagesEachSessionOnce) {
