@@ -119,9 +119,11 @@ Outcome CreatedPaths::PinAside(int fd, const std::string& path) {
 }
 
 void CreatedPaths::Keep() {
-  for (const std::string& path : aside_)
-    if (rename((path + "-new").c_str(), path.c_str()) != 0)
-      spdlog::error("{}", WithErrno(fmt::format("pin {}", path), errno));
+  for (const std::string& path : aside_) {
+    if (rename((path + "-new").c_str(), path.c_str()) == 0) continue;
+    spdlog::error("{}", WithErrno(fmt::format("pin {}", path), errno));
+    break;  // what comes after may tell the next start that all were moved
+  }
   aside_.clear();
   paths_.clear();
 }
@@ -181,8 +183,15 @@ Outcome PinnedMaps::Adopt(bpf_object* object) {
   return {};
 }
 
+// `sessions` last: by its identity the others are taken for what goes with it (Offer), so who is
+// killed while the pins are moved must leave the old one.
 Outcome PinnedMaps::PinNew(CreatedPaths& created) {
-  for (auto& [name, shared] : maps_) {
+  std::vector<decltype(maps_)::value_type*> in_order;
+  for (auto& named : maps_) in_order.push_back(&named);
+  std::stable_partition(in_order.begin(), in_order.end(),
+                        [](const auto* named) { return named->first != "sessions"; });
+  for (auto* named : in_order) {
+    auto& [name, shared] = *named;
     if (shared.pinned) continue;
     auto pinned = shared.old_fd ? created.PinAside(shared.fd.get(), Path(name))
                                 : created.Pin(shared.fd.get(), Path(name));

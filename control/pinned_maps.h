@@ -36,7 +36,8 @@ class CreatedPaths {
   Outcome Pin(int fd, const std::string& path);
   // Beside a pin that stays until Keep().
   Outcome PinAside(int fd, const std::string& path);
-  // The start succeeded. What cannot get its name is logged: the next start makes it anew.
+  // The start succeeded. What cannot get its name is logged, and keeps what comes after it
+  // from its own: the next start makes all of them anew.
   void Keep();
 
  private:

@@ -40,6 +40,31 @@ def test_a_start_that_fails_late_leaves_expiry_to_the_classifier(gateway, hosts)
         gateway.start_narthexd()
 
 
+@pytest.mark.parametrize("pin", ["accounts", "sessions", "traffic_up"])
+def test_a_start_killed_while_it_moves_pins_mixes_no_accounts(gateway, hosts, pin):
+    """DESIGN §6: a start has other pools, of the same size, and so makes maps anew; it is killed before it moves one
+    of their pins into its place. The next one gives each session what is its own."""
+    gateway.authorize(client4(2))
+    gateway.authorize(client4(3))
+    assert clients.pings(hosts, ORIGIN4, client4(2), count=20) == 20
+    gateway.narthexd.stop()
+    good = gateway.config.read_text()
+    try:
+        gateway.config.write_text(good.replace('"10.51.1.0/24"', '"10.51.0.0/25", "10.51.1.0/25"'))
+        killed = hosts.on_gateway(
+            "strace", "-f", "-qq", "-o", "/dev/null", "-P", f"{gateway.bpffs / pin}-new", "-e", "inject=rename:error=EPERM:signal=KILL",
+            "timeout", "-s", "KILL", 15, gateway.build / "control/narthexd", "--config", gateway.config, timeout=30,
+        )
+        assert killed.returncode == -9 and "ready" not in killed.stdout + killed.stderr, killed
+        gateway.start_narthexd()
+        counted = {address: int(gateway.json("session", "get", address).get("packets_up", 0)) for address in gateway.addresses()}
+        assert counted == {client4(2): 20, client4(3): 0}
+    finally:
+        gateway.config.write_text(good)
+        gateway.heal()
+        gateway.restart_with(lambda: None)
+
+
 def test_a_program_that_the_verifier_refuses_leaves_the_old_one(gateway, hosts):
     """REQ 4.verifier: DESIGN §6, last row. Without CAP_PERFMON and CAP_SYS_ADMIN the kernel makes
     the maps, but its verifier refuses what the classifier does with the stack."""
