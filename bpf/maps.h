@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maps that the programs of all interfaces share. narthexd sizes `sessions`, `accounts`, `fast`,
- * `fast_due`, `held`, `keys`, `limits`, `places` and `via` before loading and pins every map by its name.
+ * The maps that the programs of all interfaces share. narthexd sizes `sessions`, `traffic_up`,
+ * `traffic_down`, `accounts`, `fast`, `fast_due`, `held`, `keys`, `limits`, `places` and `via` before
+ * loading and pins every map by its name.
  */
 #ifndef NARTHEX_BPF_MAPS_H
 #define NARTHEX_BPF_MAPS_H

@@ -68,6 +68,8 @@ void ToMessage(const Session& session, const PolicyConfig* policy, const Clock& 
     sum.bytes_down += entry.counters.bytes_down;
     sum.packets_down += entry.counters.packets_down;
     sum.last_seen_ns = std::max(sum.last_seen_ns, entry.counters.last_seen_ns);
+    // The earliest; 0 is none, and becomes the latest.
+    sum.first_seen_ns = std::min(sum.first_seen_ns - 1, entry.counters.first_seen_ns - 1) + 1;
   }
   message.set_bytes_up(sum.bytes_up);
   message.set_packets_up(sum.packets_up);
@@ -75,6 +77,9 @@ void ToMessage(const Session& session, const PolicyConfig* policy, const Clock& 
   message.set_packets_down(sum.packets_down);
   message.set_policy(session.policy);
   if (policy != nullptr) ToMessage(session.usage, *policy, *message.mutable_usage());
+  if (sum.first_seen_ns != 0)
+    ToMessage(static_cast<int64_t>(sum.first_seen_ns) + wall_minus_boot_ns,
+              *message.mutable_first_seen_time());
   if (sum.last_seen_ns != 0)
     ToMessage(static_cast<int64_t>(sum.last_seen_ns) + wall_minus_boot_ns,
               *message.mutable_last_seen_time());

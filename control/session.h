@@ -12,7 +12,8 @@
 
 namespace narthex {
 
-// What the classifier counted for one key. Times are CLOCK_BOOTTIME of this boot.
+// What the classifier counted for one key, and when narthexd found it. Times are CLOCK_BOOTTIME of
+// this boot.
 struct SessionCounters {
   uint64_t packets_up = 0;
   uint64_t bytes_up = 0;

@@ -153,7 +153,7 @@ Outcome Sessions::BeginAll(const ZoneConfig& zone, const Session& session,
                                            begun_ns,
                                            {}});
     if (begun) continue;
-    for (size_t j = 0; j < i; ++j) map_.End(zone.id, keys[j].key, keys[j].slot);
+    for (size_t j = 0; j < i; ++j) map_.End(zone.id, keys[j].key, keys[j].slot, begun_ns);
     ReleaseAll(keys.subspan(i));
     return begun;
   }

@@ -125,13 +125,14 @@ void SessionMap::NoteLive(uint32_t slot, const nx_key& key) {
   if (!IsPoolSlot(slot)) keys_[slot - layout_.pool_entries()] = key;
 }
 
-void SessionMap::NoteSeen(uint32_t slot) {
+void SessionMap::NoteSeen(uint32_t slot, int64_t now_ns) {
   const AccountFields account = Account(slot);
   const uint32_t digest = Digest(Load(account.up));
   if (seen_[slot] == digest) return;
   seen_[slot] = digest;
-  if (account.rest.first_seen_s == 0) StoreSeconds(account.rest.first_seen_s, settled_ns_);
-  StoreSeconds(account.rest.last_seen_s, settled_ns_);
+  const auto seen_ns = static_cast<uint64_t>(now_ns);
+  if (account.rest.first_seen_s == 0) StoreSeconds(account.rest.first_seen_s, seen_ns);
+  StoreSeconds(account.rest.last_seen_s, seen_ns);
 }
 
 // The store has these counters: what differs from them is to be saved, and has been seen.
@@ -230,9 +231,8 @@ void SessionMap::SetLimits(uint32_t slot, uint32_t limits, int64_t expires_ns) {
   SetExpiry(slot, expires_ns);
 }
 
-void SessionMap::Settle(int64_t now_ns) {
+void SessionMap::Settle() {
   auto settled = table_.Settle();
-  settled_ns_ = static_cast<uint64_t>(now_ns);
   if (!settled) spdlog::warn("accounts may lag behind: {}", settled.error().message);
 }
 
@@ -259,9 +259,9 @@ void SessionMap::CatchUp() {
   table_.ReleaseReplaced();
 }
 
-SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot) {
+SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot, int64_t now_ns) {
   Revoke(slot);
-  SessionCounters counters = Read(slot);
+  SessionCounters counters = Read(slot, now_ns);
   live_[slot / 64] &= ~(uint64_t{1} << slot % 64);
   if (IsPoolSlot(slot)) return counters;
   if (auto deleted = table_.DeleteKey(key.InZone(zone)); !deleted) {
@@ -277,18 +277,18 @@ SessionCounters SessionMap::End(uint16_t zone, const Key& key, uint32_t slot) {
   return counters;
 }
 
-SessionCounters SessionMap::Read(uint32_t slot) {
-  NoteSeen(slot);
+SessionCounters SessionMap::Read(uint32_t slot, int64_t now_ns) {
+  NoteSeen(slot, now_ns);
   return CountersOf(Account(slot));
 }
 
-void SessionMap::NoteSeen(uint32_t* from, uint32_t most_slots) {
+void SessionMap::NoteSeen(uint32_t* from, uint32_t most_slots, int64_t now_ns) {
   const uint32_t end = std::min<uint64_t>(layout_.entries(), uint64_t{*from} + most_slots);
   for (uint32_t slot = *from; slot < end; ++slot) {
     if (live_[slot / 64] == 0)
       slot |= 63;  // none of 64 has begun
     else if (IsLive(slot))
-      NoteSeen(slot);
+      NoteSeen(slot, now_ns);
   }
   *from = end;
 }
@@ -309,7 +309,8 @@ std::optional<uint32_t> SessionMap::UserOf(uint16_t zone, const Address& address
   return row->session;
 }
 
-std::vector<MovedEntry> SessionMap::CollectMoved(uint32_t* from, uint32_t most_slots, size_t most) {
+std::vector<MovedEntry> SessionMap::CollectMoved(uint32_t* from, uint32_t most_slots, size_t most,
+                                                 int64_t now_ns) {
   std::vector<MovedEntry> moved;
   const uint32_t end = std::min<uint64_t>(layout_.entries(), uint64_t{*from} + most_slots);
   uint32_t slot = *from;
@@ -319,7 +320,7 @@ std::vector<MovedEntry> SessionMap::CollectMoved(uint32_t* from, uint32_t most_s
       continue;
     }
     if (!IsLive(slot)) continue;
-    SessionCounters counters = Read(slot);
+    SessionCounters counters = Read(slot, now_ns);
     uint32_t digest = Digest(counters);
     if (saved_[slot] == digest) continue;
     saved_[slot] = digest;

@@ -7,8 +7,8 @@
 // the entry's fast bit is cleared, and the classifier judges the entry anew (bpf/account.h). The
 // classifier reads no pool entry whose held bit is clear, so that bit is set before an end is
 // stored, and cleared after 0 is: whatever crashes between, no session is without it.
-// An account in force is the classifier's and is only read here, after Settle(), but for the times
-// at which the client was seen, which are narthexd's.
+// An account in force is the classifier's and is only read here, but for the times at which the
+// client was seen, which are narthexd's.
 //
 // Not thread-safe: Sessions calls it under its lock.
 #ifndef NARTHEX_CONTROL_SESSION_MAP_H
@@ -83,22 +83,23 @@ class SessionMap {
   void SetBound(uint32_t slot, const Mac& bound);
   // From now on the classifier does not pass the entry's key.
   void Revoke(uint32_t slot) { SetExpiry(slot, 0); }
-  // Makes Read() and End() exact up to now (CLOCK_BOOTTIME). Costs a few system calls for each CPU.
-  void Settle(int64_t now_ns);
-  // Revokes an entry and gives its slot back; returns its last counters.
-  SessionCounters End(uint16_t zone, const Key& key, uint32_t slot);
+  // Makes Read() and End() exact up to now. Costs a few system calls for each CPU.
+  void Settle();
+  // Revokes an entry and gives its slot back; returns its last counters. As Read() at `now_ns`.
+  SessionCounters End(uint16_t zone, const Key& key, uint32_t slot, int64_t now_ns);
 
   // After a start whose maps replaced others: adds to the accounts what the programs of before,
   // which are off the interfaces by now, have counted since Reconcile read theirs. Then lets these
   // maps go.
   void CatchUp();
 
-  // A client was seen when its account had grown, by the time of the last Settle(): the classifier
-  // keeps no time for it. `last_seen_ns` is late by as much as nobody read.
-  SessionCounters Read(uint32_t slot);
-  // Sees who has sent something, among up to `most_slots` from `*from` on; moves `*from` behind
-  // them, to the number of entries in the end.
-  void NoteSeen(uint32_t* from, uint32_t most_slots);
+  // The classifier keeps no time: a client is seen by who finds, at `now_ns` (CLOCK_BOOTTIME), that
+  // more has come from it than was found before. So `last_seen_ns` is late by as long as nobody
+  // looked.
+  SessionCounters Read(uint32_t slot, int64_t now_ns);
+  // Looks at up to `most_slots` from `*from` on; moves `*from` behind them, to the number of
+  // entries in the end.
+  void NoteSeen(uint32_t* from, uint32_t most_slots, int64_t now_ns);
   // False: no entry has this pool address. True says nothing.
   bool MayHave(const Key& key) const;
   // Zone and key of an entry that has begun.
@@ -107,7 +108,8 @@ class SessionMap {
   std::optional<uint32_t> UserOf(uint16_t zone, const Address& address) const;
   // Entries that moved among up to `most_slots` from `*from` on, at most `most`; moves `*from`
   // behind the last that was looked at, to the number of entries in the end.
-  std::vector<MovedEntry> CollectMoved(uint32_t* from, uint32_t most_slots, size_t most);
+  std::vector<MovedEntry> CollectMoved(uint32_t* from, uint32_t most_slots, size_t most,
+                                       int64_t now_ns);
 
   // Deletes what `via` says of sessions that are not in force, or of addresses unseen for an hour,
   // and counts the addresses of each session anew.
@@ -121,7 +123,7 @@ class SessionMap {
   bool IsPoolSlot(uint32_t slot) const { return slot < layout_.pool_entries(); }
   bool IsLive(uint32_t slot) const { return live_[slot / 64] >> slot % 64 & 1; }
   void NoteLive(uint32_t slot, const nx_key& key);
-  void NoteSeen(uint32_t slot);
+  void NoteSeen(uint32_t slot, int64_t now_ns);
   void TakeForSaved(uint32_t slot, const SessionCounters& counters);
   void SetHeld(uint32_t slot, bool held);
   void RebuildHeld();
@@ -148,7 +150,6 @@ class SessionMap {
   // Of each entry, digested: its counters when collected, and what had come from it when last seen.
   std::vector<uint32_t> saved_;
   std::vector<uint32_t> seen_;
-  uint64_t settled_ns_ = 0;
 };
 
 }  // namespace narthex

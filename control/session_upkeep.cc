@@ -265,8 +265,8 @@ Outcome Sessions::SaveKeys(size_t most) {
   for (size_t saved = 0, looked = 0; saved < most && looked < layout_.entries();) {
     std::lock_guard lock(mutex_);
     uint32_t from = next_key_;
-    auto moved =
-        map_.CollectMoved(&next_key_, kLookedAtInALock, std::min(kSavedInACommit, most - saved));
+    auto moved = map_.CollectMoved(&next_key_, kLookedAtInALock,
+                                   std::min(kSavedInACommit, most - saved), clock_.BootNs());
     looked += next_key_ - from;
     if (next_key_ >= layout_.entries()) next_key_ = 0;
     std::vector<SessionStore::KeyUpdate> updates;
@@ -297,12 +297,12 @@ Outcome Sessions::SaveUsages(size_t most) {
 Outcome Sessions::SaveCounters(size_t most) {
   {
     std::lock_guard lock(mutex_);
-    map_.Settle(clock_.BootNs());
+    map_.Settle();
     if (auto swept = map_.SweepVia(clock_.BootNs()); !swept) return swept;
   }
   for (uint32_t from = 0; from < layout_.entries();) {
     std::lock_guard lock(mutex_);
-    map_.NoteSeen(&from, kLookedAtInALock);
+    map_.NoteSeen(&from, kLookedAtInALock, clock_.BootNs());
   }
   if (auto saved = SaveKeys(most); !saved) return saved;
   if (auto saved = SaveUsages(most); !saved) return saved;

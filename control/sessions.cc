@@ -87,7 +87,7 @@ bool Sessions::InForce(const Session& session) const {
 
 void Sessions::ReadCounters(Session& session) const {
   for (SessionKey& entry : session.keys)
-    if (entry.slot != kNoSlot) entry.counters = map_.Read(entry.slot);
+    if (entry.slot != kNoSlot) entry.counters = map_.Read(entry.slot, clock_.BootNs());
   if (session.limits != 0) session.usage = limits_.Read(session.limits);
 }
 
@@ -124,12 +124,12 @@ Outcome Sessions::End(std::span<Session> sessions) {
                 fmt::format("session store: {}; {} is cut off, but would come back with the next "
                             "start of narthexd",
                             deleted.error().message, KeyList(sessions.front())));
-  map_.Settle(clock_.BootNs());
+  map_.Settle();
   for (Session& session : sessions) {
     const ZoneConfig* zone = layout_.ZoneByName(session.zone);
     for (SessionKey& entry : session.keys)
       if (zone != nullptr && entry.slot != kNoSlot)
-        entry.counters = map_.End(zone->id, entry.key, entry.slot);
+        entry.counters = map_.End(zone->id, entry.key, entry.slot, clock_.BootNs());
     if (session.limits != 0) session.usage = limits_.Read(session.limits);
     limits_.End(session.limits);
   }
@@ -174,7 +174,7 @@ Result<Session> Sessions::Find(const std::string& name) {
   std::lock_guard lock(mutex_);
   auto session = FindInForce(name);
   if (!session) return session;
-  map_.Settle(clock_.BootNs());
+  map_.Settle();
   ReadCounters(*session);
   return session;
 }
@@ -195,7 +195,7 @@ Result<std::optional<Session>> Sessions::FindByAddress(const Address& address) {
     auto session = store_.FindByKey(zone->name, key);
     if (!session) return session;
     if (!*session || !InForce(**session)) continue;
-    map_.Settle(clock_.BootNs());
+    map_.Settle();
     ReadCounters(**session);
     return session;
   }
@@ -211,7 +211,7 @@ Result<SessionPage> Sessions::List(int page_size, const std::string& page_token)
   std::lock_guard lock(mutex_);
   auto sessions = store_.List(page_token, clock_.BootNs(), size + 1);
   if (!sessions) return Fail(sessions.error());
-  map_.Settle(clock_.BootNs());
+  map_.Settle();
   SessionPage page;
   if (sessions->size() > size) {
     sessions->resize(size);
@@ -248,7 +248,7 @@ Result<Session> Sessions::SetPolicy(const std::string& name, const std::string& 
     return Fail(
         ErrorKind::kInvalid,
         fmt::format("policy: there is no [[policy]] with name = \"{}\"", policy.substr(0, 32)));
-  map_.Settle(clock_.BootNs());
+  map_.Settle();
   ReadCounters(*session);
   const uint32_t old_row = session->limits;
   if (auto changed = ChangeLimits(*session, policy, *row); !changed) return Fail(changed.error());

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The uplink program: what reaches clients, and accounts that are exact in both directions."""
+import datetime
 import json
+import time
 
 import pytest
 from lab import clients
@@ -32,6 +34,32 @@ def test_nothing_unsolicited_reaches_a_client_that_has_not_logged_in(gateway, ho
     assert delivered(hosts, origin, client(4))
     gateway.terminate(client(4))
     assert not delivered(hosts, origin, client(4))
+
+
+def seen(gateway, client):
+    """(first, last) in seconds since the epoch; None: never."""
+    session = gateway.json("session", "get", client)
+    return tuple(
+        name in session and datetime.datetime.fromisoformat(session[name].replace("Z", "+00:00")).timestamp()
+        for name in ("first_seen_time", "last_seen_time")
+    )
+
+
+def test_first_and_last_packets_are_seen(gateway, hosts):
+    """Issue 4: first and last seen. Receiving is no sign of life; who asks looks."""
+    gateway.authorize(client4(2))
+    assert seen(gateway, client4(2)) == (False, False)
+    began = time.time()
+    assert clients.pings(hosts, ORIGIN4, client4(2), count=1) == 1
+    first, last = seen(gateway, client4(2))
+    assert first == last and began - 1 <= first <= time.time()
+    assert not until(lambda: seen(gateway, client4(2)) != (first, last), 1.2), "nothing more came"
+    assert clients.pings(hosts, ORIGIN4, client4(2), count=1) == 1
+    again, later = seen(gateway, client4(2))
+    assert again == first and first < later <= time.time()
+    gateway.narthexd.kill()
+    gateway.start_narthexd()
+    assert seen(gateway, client4(2))[0] == first
 
 
 def test_both_directions_are_counted(gateway, hosts):

@@ -10,6 +10,7 @@
 
 #include "control/api_server.h"
 #include "control/gateway_service.h"
+#include "control/messages.h"
 #include "control/session_service.h"
 #include "tests/unit/control/fakes.h"
 
@@ -117,6 +118,20 @@ TEST_F(ApiTest, CreatesGetsListsAndTerminates) {
   grpc::ClientContext context;
   ASSERT_TRUE(session_stub->ListSessions(&context, {}, &list).ok());
   EXPECT_EQ(list.sessions_size(), 0);
+}
+
+// A session was seen first when the first of its keys was, and last when the last was.
+TEST_F(ApiTest, TellsWhenAnyKeyOfASessionWasSeen) {
+  Session session;
+  session.keys = {{*ParseKey("10.51.1.2")}, {*ParseKey("10.51.1.3")}, {*ParseKey("10.51.1.4")}};
+  v1::Session none, some;
+  ToMessage(session, nullptr, clock, none);
+  EXPECT_FALSE(none.has_first_seen_time() || none.has_last_seen_time());
+  session.keys[1].counters = {.first_seen_ns = 900 * kSecondNs, .last_seen_ns = 950 * kSecondNs};
+  session.keys[2].counters = {.first_seen_ns = 800 * kSecondNs, .last_seen_ns = 850 * kSecondNs};
+  ToMessage(session, nullptr, clock, some);
+  EXPECT_EQ(some.first_seen_time().seconds(), 1'700'000'000 - 200);
+  EXPECT_EQ(some.last_seen_time().seconds(), 1'700'000'000 - 50);
 }
 
 TEST_F(ApiTest, MapsErrorsToCodes) {

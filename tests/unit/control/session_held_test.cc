@@ -111,7 +111,7 @@ TEST_F(SessionHeldTest, ABitIsClearedAfterItsSessionHasEnded) {
   const struct {
     const char* description;
     std::function<void()> end;
-  } rows[] = {{"ended", [&] { map.End(1, *ParseKey("10.51.1.70"), 70); }},
+  } rows[] = {{"ended", [&] { map.End(1, *ParseKey("10.51.1.70"), 70, 0); }},
               {"revoked", [&] { map.Revoke(70); }}};
   for (const auto& row : rows) {
     Begin("10.51.1.70", 9);
@@ -176,7 +176,7 @@ TEST_F(SessionHeldTest, BitsAreExactWhateverHappens) {
     const uint32_t slot = *map.Reserve(key);
     switch (random() % 4) {
       case 0:
-        map.End(1, key, slot);
+        map.End(1, key, slot, 0);
         break;
       case 1:
         map.Revoke(slot);

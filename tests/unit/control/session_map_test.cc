@@ -70,8 +70,8 @@ TEST_F(SessionMapTest, CatchesUpWithWhatReplacedMapsCountedUntilTheSwitch) {
                           {.session = 3, .packets = 9, .bytes = 900}};
   table.up[2] += nx_traffic(1, 1000);  // by the new program
   map.CatchUp();
-  map.Settle(8 * kSecondNs);
-  const SessionCounters first = map.Read(2), second = map.Read(3);
+  constexpr int64_t kNow = 8 * kSecondNs;
+  const SessionCounters first = map.Read(2, kNow), second = map.Read(3, kNow);
   EXPECT_EQ(first.packets_up, 0xfffffeull + 1 + 1 + 5);
   EXPECT_EQ(first.bytes_up, 100u + 50 + 1000 + 430);
   EXPECT_EQ(first.packets_down, 1u + 2);
@@ -82,7 +82,7 @@ TEST_F(SessionMapTest, CatchesUpWithWhatReplacedMapsCountedUntilTheSwitch) {
   EXPECT_EQ(second.last_seen_ns, 0u);
   EXPECT_TRUE(table.replaced.empty()) << "let go";
   map.CatchUp();
-  EXPECT_EQ(map.Read(2).packets_up, first.packets_up) << "once";
+  EXPECT_EQ(map.Read(2, kNow).packets_up, first.packets_up) << "once";
 }
 
 TEST_F(SessionMapTest, LeavesMatchingEntriesAndTheirCountersAlone) {
@@ -130,7 +130,7 @@ TEST_F(SessionMapTest, KnowsTrafficBeyondTheWordsOfAnAccount) {
     ASSERT_TRUE(map.Begin(3, wanted));
     EXPECT_EQ(table.up[3], row.word);
     EXPECT_EQ(table.accounts[3].rounds_up, row.rounds);
-    EXPECT_EQ(map.Read(3), wanted.counters) << row.packets << " packets, " << row.bytes;
+    EXPECT_EQ(map.Read(3, 0), wanted.counters) << row.packets << " packets, " << row.bytes;
   }
 }
 
@@ -159,8 +159,8 @@ TEST_F(SessionMapTest, AddsWhatWasMissedBeyondTheWordsOfAnAccount) {
     table.replaced_accounts[1].rounds_up = row.rounds_then;
     table.replaced_notes = {{.session = 1, .packets = 1, .bytes = 100}};
     next.CatchUp();
-    EXPECT_EQ(next.Read(2).packets_up, row.packets) << row.description;
-    EXPECT_EQ(next.Read(2).bytes_up, row.bytes) << row.description;
+    EXPECT_EQ(next.Read(2, 0).packets_up, row.packets) << row.description;
+    EXPECT_EQ(next.Read(2, 0).bytes_up, row.bytes) << row.description;
     table.entries[2].expires_ns = 0;
   }
 }
@@ -170,8 +170,7 @@ TEST_F(SessionMapTest, SeesAClientWhenMoreHasComeFromIt) {
   Reconcile({});
   const uint32_t slots[] = {Begin("10.51.1.2", 9), Begin("2001:db8:51:1::2", 9)};
   auto look = [&](int64_t now_s, SessionMap& at) {
-    at.Settle(now_s * kSecondNs);
-    for (uint32_t from = 0; from < layout.entries();) at.NoteSeen(&from, 64);
+    for (uint32_t from = 0; from < layout.entries();) at.NoteSeen(&from, 64, now_s * kSecondNs);
   };
   auto seen = [&](uint32_t slot) {
     return std::pair(table.accounts[slot].first_seen_s, table.accounts[slot].last_seen_s);
@@ -191,9 +190,10 @@ TEST_F(SessionMapTest, SeesAClientWhenMoreHasComeFromIt) {
   for (uint32_t slot : slots) {
     EXPECT_EQ(seen(slot), std::pair(30u, 30u));
     table.up[slot] += nx_traffic(1, 60);
-    map.Settle(50 * kSecondNs);
-    EXPECT_EQ(map.Read(slot).last_seen_ns, 50 * kSecondNs) << "who reads looks, too";
-    EXPECT_EQ(map.Read(slot).first_seen_ns, 30 * kSecondNs);
+    EXPECT_EQ(map.Read(slot, 50 * kSecondNs).last_seen_ns, 50 * kSecondNs)
+        << "who reads looks, too";
+    EXPECT_EQ(map.Read(slot, 60 * kSecondNs).first_seen_ns, 30 * kSecondNs);
+    EXPECT_EQ(map.Read(slot, 60 * kSecondNs).last_seen_ns, 50 * kSecondNs) << "nothing more came";
   }
   table.up[slots[0]] += nx_traffic(1, 60);
 
@@ -249,8 +249,8 @@ TEST_F(SessionMapTest, ReusesTheEntryThatWasFreedFirst) {
   uint32_t a = Begin("2001:db8:51:1::a", 9), b = Begin("2001:db8:51:1::b", 9);
   uint32_t c = Begin("2001:db8:51:1::c", 9);
   table.up[b] = nx_traffic(4, 0);
-  EXPECT_EQ(map.End(1, *ParseKey("2001:db8:51:1::b"), b).packets_up, 4u);
-  map.End(1, *ParseKey("2001:db8:51:1::a"), a);
+  EXPECT_EQ(map.End(1, *ParseKey("2001:db8:51:1::b"), b, 0).packets_up, 4u);
+  map.End(1, *ParseKey("2001:db8:51:1::a"), a, 0);
   EXPECT_EQ(Begin("2001:db8:51:1::d", 9), b);
   EXPECT_EQ(table.CountedAt(b).packets_up, 0u);
   EXPECT_EQ(Begin("2001:db8:51:1::e", 9), a);
@@ -272,7 +272,7 @@ TEST_F(SessionMapTest, RefusesWhenFullAndEvictsNobody) {
 TEST_F(SessionMapTest, KeyIsGoneAndEntryEndedAfterEnd) {
   Reconcile({});
   uint32_t slot = Begin("2001:db8:51:1::a", 9);
-  map.End(1, *ParseKey("2001:db8:51:1::a"), slot);
+  map.End(1, *ParseKey("2001:db8:51:1::a"), slot, 0);
   EXPECT_TRUE(table.keys.empty());
   EXPECT_EQ(table.entries[slot].expires_ns, 0u);
 }
@@ -292,7 +292,7 @@ TEST_F(SessionMapTest, EveryChangeOfTheEndClearsTheFastBit) {
   map.Revoke(slot);
   EXPECT_EQ(table.fast[1], others);
   set_all();
-  map.End(1, *ParseKey("10.51.1.70"), slot);
+  map.End(1, *ParseKey("10.51.1.70"), slot, 0);
   EXPECT_EQ(table.fast[1], others);
   set_all();
   Begin("10.51.1.70", 9);

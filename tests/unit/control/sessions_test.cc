@@ -118,6 +118,7 @@ TEST_F(SessionsTest, FailsIfItExistsUnlessToldToExtend) {
   ASSERT_TRUE(extended);
   EXPECT_EQ(extended->id, id);
   EXPECT_EQ(extended->keys[0].counters.packets_up, 9u);
+  EXPECT_EQ(extended->keys[0].counters.last_seen_ns, uint64_t{1000} * kSecondNs);
   EXPECT_EQ(Passes("10.51.1.2"), 90);
   EXPECT_EQ(table.CountedAt(2).packets_up, 9u);
 }
